@@ -1,5 +1,6 @@
 import test from 'ava';
 import fc from 'fast-check';
+import { raises } from './_raises.ts';
 import { elements, isJson, kind, members, parseString, quote } from '../../src/engine/rawjson.ts';
 
 const strings = fc.string({ unit: fc.oneof(fc.constantFrom('"', '\\', '{', '}', '[', ']', ',', ':', ' ', '\n', '\u2028'), fc.string({ maxLength: 1 })) });
@@ -21,14 +22,14 @@ test('elements cuts an array at its own commas only', (t) => {
 test('text that is not a list is refused with its place', (t) => {
   for (const bad of ['', '[1', '{"a" 1}', '{"a":}', '{a:1}', '{"a":1', '{"a":1]', '["abc', '[1 2]', '5', '[{]']) {
     const read = bad.startsWith('[') ? elements : members;
-    t.throws(() => read(bad), { code: '22P02', message: /Malformed JSON at character \d+/ }, bad);
+    raises(t, () => read(bad), '22P02', /Malformed JSON at character \d+/, bad);
   }
 });
 
 test('kind', (t) => {
   t.deepEqual(['{}', '[]', '""', '-1', '0.5', 'true', 'false', 'null', ' 7'].map(kind),
     ['object', 'array', 'string', 'number', 'number', 'true', 'false', 'null', 'number']);
-  t.throws(() => kind('x'), { code: '22P02' });
+  raises(t, () => kind('x'), '22P02', /Malformed/);
 });
 
 test('members and elements agree with JSON.parse', (t) => {
@@ -50,8 +51,8 @@ test('quote and parseString are each other\'s inverse', (t) => {
 });
 
 test('quote refuses what PostgreSQL cannot store', (t) => {
-  t.throws(() => quote('a\0b'), { code: '22P05', message: /U\+0000/ });
-  t.throws(() => quote('a\ud800b'), { code: '22P05', message: /surrogate/ });
+  raises(t, () => quote('a\0b'), '22P05', /U\+0000/);
+  raises(t, () => quote('a\ud800b'), '22P05', /surrogate/);
 });
 
 test('isJson agrees with JSON.parse on almost-JSON', (t) => {
