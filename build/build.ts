@@ -25,14 +25,14 @@ async function main(): Promise<void> {
   const root = path.resolve(values.root ?? path.join(fileURLToPath(import.meta.url), '..', '..'));
   const out = path.resolve(values.out ?? path.join(root, 'dist'));
   const started = performance.now();
-  const checks = values.unchecked ? [] : ['tsconfig.json', 'tsconfig.node.json'].map((config) => checkTypes(root, out, config));
-
   const version = readVersion(root);
+  // These report at the end, so that a fault in one place does not keep the rest from being written.
+  const checks = values.unchecked ? [] : ['tsconfig.json', 'tsconfig.node.json'].map((config) => checkTypes(root, out, config));
+  checks.push(bundleCommand(path.join(root, 'src/cli/main.ts'), path.join(out, 'pg-durable.js'), root, version)
+    .then(() => '', (error: Error) => `${error.message}\n`));
+
   const entry = path.join(root, 'src/functions/index.ts');
-  const [bundle] = await Promise.all([
-    bundleForDatabase(entry, root, version),
-    bundleCommand(path.join(root, 'src/cli/main.ts'), path.join(out, 'pg-durable.js'), root, version),
-  ]);
+  const bundle = await bundleForDatabase(entry, root, version);
   const functions = readSignatures(entry, root);
   const scripts = assembleScripts(path.join(root, 'sql'), version, { bundle, functions });
 
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
   for (const [name, text] of scripts) writeFileSync(path.join(sqlOut, name), text);
 
   const failed = (await Promise.all(checks)).filter((report) => report !== '');
-  if (failed.length > 0) throw new SourceError(`types:\n${failed.join('')}`);
+  if (failed.length > 0) throw new SourceError(failed.join(''));
   if (values.freeze) freeze(root, version, scripts);
   console.log(`pg_durable ${version}: ${functions.length} functions, bundle of ${Math.round(bundle.source.length / 1024)} KiB, ${scripts.size} script(s), in ${((performance.now() - started) / 1000).toFixed(1)} s`);
 }
