@@ -1,0 +1,162 @@
+/**
+ * Every statement that the worker sends, in one place: its half of the protocol with the extension.
+ *
+ * As the submitter, and nothing else: `CALL df.work(max_seconds)`, and CLEAN.
+ * As the worker's user: `_df.agenda()`, `_df.fail_role()`, `_df.heartbeat()`, `_df.retire()`, `_df.sweep_retention()`, LISTEN.
+ *
+ * The worker's user is powerful, so its calls of `_df` are guarded: each is an expression over pg_extension's row, evaluated
+ * only if the extension is there in the same snapshot. Otherwise somebody allowed to create schemas could, when the extension
+ * was dropped, put a `_df` of their own in its place and have the worker run it.
+ */
+import type { ClientBase } from 'pg';
+import { SETTING_NAMES } from './settings.ts';
+
+/** The notification channel; the payload is the OID of the role whose work became due, as decimal text. */
+export const CHANNEL = 'pg_durable';
+
+/** What DISCARD ALL does, but for plans, which are the reason to keep a session warm, and in one message. */
+export const CLEAN = `CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DEALLOCATE ALL; UNLISTEN *; \
+SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP`;
+
+/** What CALL df.work returns. */
+export interface WorkResult {
+  readonly steps: number;
+  /** The role's next timer on the server's clock, ms since 1970, or null. */
+  readonly nextDue: number | null;
+  readonly more: boolean;
+}
+
+/** One role with work that is due or waits for a timer. */
+export interface AgendaRow {
+  readonly role: number;
+  /** Null when the role is gone. */
+  readonly name: string | null;
+  readonly canLogin: boolean;
+  readonly due: boolean;
+  /** Server's clock, ms since 1970, or null. */
+  readonly nextDue: number | null;
+}
+
+type Decoder = (value: Buffer) => unknown;
+
+/** ms since 1970 of 2000-01-01, from where PostgreSQL counts microseconds. */
+const EPOCH_2000 = 946_684_800_000;
+/** ±infinity, which a timer never needs. */
+const INFINITIES = new Set([2n ** 63n - 1n, -(2n ** 63n)]);
+
+/** Binary results, since the text of a timestamp depends on the submitter's DateStyle. Keyed by type OID. */
+const DECODERS: Readonly<Record<number, Decoder>> = {
+  16: (value) => value[0] === 1,
+  20: (value) => Number(value.readBigInt64BE()),
+  23: (value) => value.readInt32BE(),
+  1184: (value) => {
+    const micros = value.readBigInt64BE();
+    return INFINITIES.has(micros) ? null : EPOCH_2000 + Number(micros) / 1000;
+  },
+};
+
+/** Runs `CALL df.work` for at most `slice` ms (and the step it is in when they are over). */
+export async function callWork(client: ClientBase, slice: number): Promise<WorkResult> {
+  const { rows } = await client.query({
+    text: `CALL df.work(${slice / 1000})`,
+    binary: true,
+    types: { getTypeParser: (oid: number) => DECODERS[oid] ?? ((value: Buffer) => value) } as never,
+  } as never) as unknown as { rows: { steps?: number; next_due?: number | null; more?: boolean }[] };
+  const row = rows[0];
+  return { steps: row?.steps ?? 0, nextDue: row?.next_due ?? null, more: row?.more ?? false };
+}
+
+/** Version of the extension in this database, or null when it is not there. */
+export async function extensionVersion(client: ClientBase): Promise<string | null> {
+  const { rows } = await client.query<{ version: string }>(
+    "SELECT extversion AS version FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'pg_durable'",
+  );
+  return rows[0]?.version ?? null;
+}
+
+/** Whether `_df.fail_role` takes a moment before which the work must have been due. */
+export async function knowsOverdue(client: ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ known: boolean }>(
+    `SELECT true AS known FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
+      WHERE n.nspname OPERATOR(pg_catalog.=) '_df' AND p.proname OPERATOR(pg_catalog.=) 'fail_role'
+        AND p.pronargs OPERATOR(pg_catalog.=) 3`,
+  );
+  return rows.length > 0;
+}
+
+/** The server's clock (ms since 1970) and the settings that steer the worker. */
+export async function clockAndSettings(client: ClientBase): Promise<{ now: number; settings: Map<string, string | null> }> {
+  const { rows } = await client.query<{ now: number; name: string; value: string | null }>(
+    `SELECT (pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000)::pg_catalog.float8 AS now,
+            name, pg_catalog.current_setting(name, true) AS value
+       FROM pg_catalog.unnest($1::pg_catalog.text[]) AS name`,
+    [SETTING_NAMES],
+  );
+  return { now: rows[0]?.now ?? Number.NaN, settings: new Map(rows.map((row) => [row.name, row.value])) };
+}
+
+/** Begins to hear notifications on this connection. */
+export async function listen(client: ClientBase): Promise<void> {
+  await client.query(`LISTEN ${CHANNEL}`);
+}
+
+const GUARD = "pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'pg_durable'";
+
+/** Every role with work that is due or waits for a timer. */
+export async function readAgenda(client: ClientBase): Promise<AgendaRow[]> {
+  const epoch = (column: string): string =>
+    `CASE WHEN pg_catalog.isfinite(${column}) THEN pg_catalog.date_part('epoch', ${column}) OPERATOR(pg_catalog.*) 1000 END`;
+  const { rows } = await client.query<{ role: number; name: string | null; can_login: boolean; due: boolean; next_due: number | null }>(
+    // The set-returning call stands in the select list, behind the guard; in FROM the planner could run it first.
+    `SELECT (s.a).role_oid AS role, (s.a).role_name AS name, (s.a).can_login AS can_login, (s.a).due AS due,
+            ${epoch('(s.a).next_due')} AS next_due
+       FROM (SELECT _df.agenda() AS a FROM ${GUARD} OFFSET 0) s`,
+  );
+  return rows.map((row) => ({ role: row.role, name: row.name, canLogin: row.can_login === true, due: row.due === true, nextDue: row.next_due }));
+}
+
+/** The role's name and whether it may log in; null when it is gone. */
+export async function lookUpRole(client: ClientBase, role: number): Promise<{ name: string; canLogin: boolean } | null> {
+  const { rows } = await client.query<{ name: string; can_login: boolean }>(
+    'SELECT rolname AS name, rolcanlogin AS can_login FROM pg_catalog.pg_roles WHERE oid OPERATOR(pg_catalog.=) $1::pg_catalog.oid',
+    [role],
+  );
+  const row = rows[0];
+  return row === undefined ? null : { name: row.name, canLogin: row.can_login };
+}
+
+/** Says that this worker lives. Returns false when the extension is not there. */
+export async function heartbeat(client: ClientBase, epoch: string): Promise<boolean> {
+  const { rows } = await client.query(`SELECT _df.heartbeat($1::pg_catalog.uuid) FROM ${GUARD}`, [epoch]);
+  return rows.length > 0;
+}
+
+/** Takes this worker's row away. */
+export async function retire(client: ClientBase, epoch: string): Promise<void> {
+  await client.query(`SELECT _df.retire($1::pg_catalog.uuid) FROM ${GUARD}`, [epoch]);
+}
+
+/** Fails every instance of the role whose work is due. Returns how many. */
+export async function failRole(client: ClientBase, role: number, message: string): Promise<number> {
+  return count(client, `_df.fail_role($1::pg_catalog.oid, $2::pg_catalog.text)`, [role, message]);
+}
+
+/** Fails the instances of the role whose work has been due for longer than `age` ms and is not being done. Returns how many. */
+export async function failOverdue(client: ClientBase, role: number, message: string, age: number): Promise<number> {
+  return count(
+    client,
+    `_df.fail_role($1::pg_catalog.oid, $2::pg_catalog.text, pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-)
+       pg_catalog.make_interval(secs => $3::pg_catalog.float8))`,
+    [role, message, age / 1000],
+  );
+}
+
+/** Deletes one batch of old finished instances. Returns how many; 0 when all is done. */
+export async function sweepRetention(client: ClientBase): Promise<number> {
+  return count(client, '_df.sweep_retention()', []);
+}
+
+async function count(client: ClientBase, call: string, values: unknown[]): Promise<number> {
+  const { rows } = await client.query<{ count: string | null }>(`SELECT ${call} AS count FROM ${GUARD}`, values);
+  return Number(rows[0]?.count ?? 0);
+}

@@ -1,0 +1,418 @@
+/**
+ * Decides which role gets a session next. Pure: no connection, no timer; the time is an argument.
+ *
+ * A *lane* is what is known of one submitting role: how many more sessions its due work asks for, its timer, its back-off.
+ * A *seat* is one session of a lane: opening, idle (warm), busy (inside CALL df.work) or closing.
+ * The caller reports what happens (wake, opened, completed, …) and then asks `next` until it returns null;
+ * `nextCheck` says when to ask again if nothing happens.
+ *
+ * The rules:
+ * - A wake goes to a warm seat at once. Without one, a first seat is opened at once; with all seats busy a further one only
+ *   after HESITATION, since most calls end within that time and the seat that comes free takes the wake.
+ * - A call that ends with work left asks for its seat and one more; so a lane with much due work doubles up to its limit.
+ * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE one more seat looks.
+ *   It ends with nothing found, or is inside a long step in its turn and the next one looks.
+ * - Fairness: of the lanes that ask, the one with the fewest seats at work, then the one served longest ago. Calls are slices of
+ *   bounded time, and shorter ones when seats are scarce, so the next turn is never far.
+ */
+
+/** ms that a wake waits for a busy seat before a further one is opened. */
+export const HESITATION = 10;
+/** ms after which a call counts as inside a long step. */
+export const PROBE = 100;
+/** ms between two looks behind long steps when only the sweep of the agenda says that work is due. */
+export const PROBE_AGAIN = 15_000;
+/** ms between two reports that a role's work is starved. */
+export const STARVED_AGAIN = 1000;
+/** Length of one call in ms, when there are seats to spare and when there are not. */
+export const SLICE = 200;
+export const SHORT_SLICE = 50;
+
+export interface Limits {
+  /** Sessions at once, busy or warm. */
+  readonly open: number;
+  /** Sessions inside CALL df.work at once. */
+  readonly busy: number;
+  /** Sessions of one role at once. */
+  readonly perRole: number;
+  /** ms after which a warm session is closed. */
+  readonly idle: number;
+  /** ms that due work may wait for a session. */
+  readonly acquireTimeout: number;
+}
+
+export type Decision =
+  /** Run CALL df.work on this seat for `slice` ms. */
+  | { readonly kind: 'run'; readonly seat: number; readonly role: number; readonly slice: number }
+  /** Open a session for this role; it will be known by this seat. */
+  | { readonly kind: 'open'; readonly seat: number; readonly role: number }
+  /** Close this warm session. */
+  | { readonly kind: 'close'; readonly seat: number; readonly role: number }
+  /** What of this role's work is due for longer than the limit has not got a session in that time. */
+  | { readonly kind: 'starved'; readonly role: number };
+
+/** How a call of df.work ended. */
+export interface Outcome {
+  readonly steps: number;
+  /** The role's next timer on the worker's clock, or null. */
+  readonly nextDue: number | null;
+  /** True when the call reached its bound with due work left. */
+  readonly more: boolean;
+}
+
+type SeatState = 'opening' | 'idle' | 'busy' | 'closing';
+
+interface Seat {
+  readonly id: number;
+  readonly lane: Lane;
+  state: SeatState;
+  /** Instant of the last change of state. */
+  since: number;
+  /** The turn in which its last call began. */
+  turn: number;
+}
+
+interface Lane {
+  readonly role: number;
+  readonly seats: Set<Seat>;
+  /** How many seats the due work asks for; 0 when nothing is known to be due. */
+  demand: number;
+  /** Since when demand is unserved. */
+  demandSince: number;
+  /** The turn of the last wake, to tell whether a call that found nothing can have seen what woke us. */
+  wokenTurn: number;
+  /** No further seat is opened before this. */
+  openFrom: number;
+  /** After a failure: nothing is run before `retryFrom`, nothing opened before `reopenFrom`. */
+  retryFrom: number;
+  reopenFrom: number;
+  probeAt: number;
+  /** A look behind long steps found nothing; the sweep alone does not cause another before this. */
+  quietUntil: number;
+  nextDue: number;
+  /** The turn in which the lane was last served. */
+  servedTurn: number;
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class Scheduler {
+  readonly #lanes = new Map<number, Lane>();
+  readonly #seats = new Map<number, Seat>();
+  #limits: Limits;
+  #lastSeat = 0;
+  #turn = 0;
+  #suspended = false;
+  #stopping = false;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  setLimits(limits: Limits): void {
+    this.#limits = limits;
+  }
+
+  /** While suspended (the server or the engine is away) nothing is run or opened. */
+  suspend(): void {
+    this.#suspended = true;
+  }
+
+  /** The server is back: what held lanes back belongs to its absence. */
+  resume(): void {
+    this.#suspended = false;
+    for (const lane of this.#lanes.values()) {
+      lane.retryFrom = 0;
+      lane.reopenFrom = 0;
+    }
+  }
+
+  /** From now on warm seats are closed and nothing new begins. */
+  stop(): void {
+    this.#stopping = true;
+  }
+
+  /** Work of the role became due (notification, timer, or its session was lost). */
+  wake(role: number, now: number): void {
+    const lane = this.#lane(role);
+    lane.wokenTurn = this.#nextTurn();
+    lane.quietUntil = 0;
+    this.#ask(lane, 1, now);
+  }
+
+  /**
+   * The sweep says that work of the role is due. Weaker than a wake: what a busy session is working on counts as due as well.
+   */
+  sweepDue(role: number, now: number): void {
+    const lane = this.#lane(role);
+    if (now < lane.quietUntil && this.#activeOf(lane) > 0 && this.#idleOf(lane) === undefined) return;
+    this.#ask(lane, 1, now);
+  }
+
+  /** The role has a timer at this instant (worker's clock). */
+  timer(role: number, at: number): void {
+    const lane = this.#lane(role);
+    lane.nextDue = Math.min(lane.nextDue, at);
+  }
+
+  /** True when a warm session of the role could take a wake at once. */
+  hasWarm(role: number): boolean {
+    const lane = this.#lanes.get(role);
+    return lane !== undefined && this.#idleOf(lane) !== undefined;
+  }
+
+  /** True when the role has any session, whatever it does. */
+  hasSeat(role: number): boolean {
+    return (this.#lanes.get(role)?.seats.size ?? 0) > 0;
+  }
+
+  /** The session is there; it looks for work at once. */
+  opened(seatId: number, now: number): void {
+    const seat = this.#seat(seatId);
+    this.#become(seat, 'idle', now);
+    this.#ask(seat.lane, 1, now);
+  }
+
+  /** A call ended in good order and its seat is clean again. */
+  completed(seatId: number, outcome: Outcome, now: number): void {
+    const seat = this.#seat(seatId);
+    const { lane, since, turn } = seat;
+    const quick = now - since < PROBE;
+    this.#become(seat, 'idle', now);
+    if (outcome.nextDue !== null) this.timer(lane.role, outcome.nextDue);
+    lane.demandSince = now;
+    if (outcome.more) {
+      this.#ask(lane, 2, now);
+      return;
+    }
+    lane.probeAt = NEVER;
+    if (outcome.steps === 0 && quick && this.#activeOf(lane) > 0) lane.quietUntil = now + PROBE_AGAIN;
+    // What woke us after the call began may have come after its last look.
+    lane.demand = lane.wokenTurn > turn ? 1 : 0;
+  }
+
+  /** The seat is gone: closed as decided, lost, or never opened. */
+  closed(seatId: number): void {
+    const seat = this.#seat(seatId);
+    this.#seats.delete(seatId);
+    seat.lane.seats.delete(seat);
+  }
+
+  /** After a failure nothing of the role is run for `delay` ms; its work stays due. */
+  holdRole(role: number, delay: number, now: number): void {
+    const lane = this.#lane(role);
+    lane.retryFrom = now + delay;
+    this.#ask(lane, 1, now);
+    lane.demandSince = lane.retryFrom;
+  }
+
+  /** No session of the role is opened for `delay` ms; those it has go on. */
+  holdOpening(role: number, delay: number, now: number): void {
+    const lane = this.#lane(role);
+    lane.reopenFrom = now + delay;
+    this.#ask(lane, 1, now);
+    lane.demandSince = lane.reopenFrom;
+  }
+
+  /** The role's due work is gone (failed as a whole). */
+  settle(role: number): void {
+    const lane = this.#lanes.get(role);
+    if (lane !== undefined) lane.demand = 0;
+  }
+
+  /** Asks that the longest-idle warm session be closed, to free a connection of the server; null if none is warm. */
+  evict(now: number): Decision | null {
+    const victim = this.#longestIdle();
+    return victim === undefined ? null : this.#close(victim, now);
+  }
+
+  /** True when no work is known to be due and none is running. */
+  get quiet(): boolean {
+    for (const lane of this.#lanes.values()) if (lane.demand > 0) return false;
+    return this.#active() === 0;
+  }
+
+  /** Sessions by state, for the log. */
+  get counts(): { open: number; busy: number } {
+    return { open: this.#seats.size, busy: this.#active() };
+  }
+
+  /** The next thing to do, or null. Every decision counts as begun the moment it is returned. */
+  next(now: number): Decision | null {
+    for (const lane of this.#lanes.values()) {
+      if (lane.nextDue <= now) {
+        lane.nextDue = NEVER;
+        this.wake(lane.role, now);
+      }
+      if (lane.probeAt <= now) {
+        lane.probeAt = NEVER;
+        if (this.#activeOf(lane) > 0) this.#ask(lane, 1, now - HESITATION);
+      }
+      this.#forgetIfEmpty(lane, now);
+    }
+    return this.#expired(now) ?? (this.#suspended || this.#stopping ? null : this.#serve(now) ?? this.#starved(now));
+  }
+
+  /** When `next` may have something to say though nothing was reported; Infinity if never. */
+  nextCheck(now: number): number {
+    let at = NEVER;
+    for (const seat of this.#seats.values()) if (seat.state === 'idle') at = Math.min(at, seat.since + this.#limits.idle);
+    if (this.#suspended || this.#stopping) return at;
+    for (const lane of this.#lanes.values()) {
+      at = Math.min(at, lane.nextDue, lane.probeAt);
+      if (lane.demand === 0) continue;
+      at = Math.min(at, lane.demandSince + this.#limits.acquireTimeout);
+      for (const from of [lane.openFrom, lane.retryFrom, lane.reopenFrom]) if (from > now) at = Math.min(at, from);
+    }
+    return at;
+  }
+
+  #serve(now: number): Decision | null {
+    if (this.#active() >= this.#limits.busy) return null;
+    const asking = [...this.#lanes.values()].filter((lane) => lane.demand > 0 && lane.retryFrom <= now)
+      .sort((a, b) => this.#activeOf(a) - this.#activeOf(b) || a.servedTurn - b.servedTurn);
+    for (const lane of asking) {
+      const decision = this.#serveLane(lane, asking.length, now);
+      if (decision !== null) return decision;
+    }
+    return null;
+  }
+
+  #serveLane(lane: Lane, asking: number, now: number): Decision | null {
+    if (this.#activeOf(lane) >= this.#limits.perRole) return null;
+    const warm = this.#idleOf(lane);
+    if (warm !== undefined) return this.#run(warm, asking, now);
+    if (now < lane.openFrom || now < lane.reopenFrom || lane.seats.size >= this.#limits.perRole) return null;
+    // One at a time: the seat that is being opened will take the wake, and asks for another if there is more.
+    if (this.#countOf(lane, 'opening') > 0) return null;
+    if (this.#seats.size < this.#limits.open) return this.#open(lane, now);
+    for (const seat of this.#seats.values()) if (seat.state === 'closing') return null;
+    const victim = this.#longestIdle();
+    return victim === undefined ? null : this.#close(victim, now);
+  }
+
+  #run(seat: Seat, asking: number, now: number): Decision {
+    const { lane } = seat;
+    this.#served(lane, now);
+    lane.probeAt = now + PROBE;
+    seat.turn = lane.servedTurn;
+    this.#become(seat, 'busy', now);
+    const scarce = asking > 1 || this.#active() >= this.#limits.busy;
+    return { kind: 'run', seat: seat.id, role: lane.role, slice: scarce ? SHORT_SLICE : SLICE };
+  }
+
+  #open(lane: Lane, now: number): Decision {
+    this.#served(lane, now);
+    this.#lastSeat += 1;
+    const seat: Seat = { id: this.#lastSeat, lane, state: 'opening', since: now, turn: 0 };
+    this.#seats.set(seat.id, seat);
+    lane.seats.add(seat);
+    return { kind: 'open', seat: seat.id, role: lane.role };
+  }
+
+  #close(seat: Seat, now: number): Decision {
+    this.#become(seat, 'closing', now);
+    return { kind: 'close', seat: seat.id, role: seat.lane.role };
+  }
+
+  #served(lane: Lane, now: number): void {
+    lane.demand -= 1;
+    lane.demandSince = now;
+    lane.servedTurn = this.#nextTurn();
+  }
+
+  /** A warm seat whose time is over. */
+  #expired(now: number): Decision | null {
+    const age = this.#stopping ? 0 : this.#limits.idle;
+    for (const seat of this.#seats.values()) {
+      if (seat.state === 'idle' && now - seat.since >= age) return this.#close(seat, now);
+    }
+    return null;
+  }
+
+  #starved(now: number): Decision | null {
+    for (const lane of this.#lanes.values()) {
+      // A lane in back-off, or with a seat about to open, is not short of seats.
+      if (lane.demand === 0 || lane.retryFrom > now || lane.reopenFrom > now) continue;
+      if (this.#countOf(lane, 'opening') > 0) continue;
+      if (now - lane.demandSince < this.#limits.acquireTimeout) continue;
+      // Reported anew every second: what has waited less than the limit is not failed with the rest.
+      lane.demandSince = now - this.#limits.acquireTimeout + STARVED_AGAIN;
+      return { kind: 'starved', role: lane.role };
+    }
+    return null;
+  }
+
+  #ask(lane: Lane, seats: number, now: number): void {
+    if (lane.demand === 0) {
+      lane.demandSince = now;
+      // Growth after a call with work left (seats > 1) has had its whole slice to hesitate.
+      lane.openFrom = seats === 1 && this.#activeOf(lane) > 0 ? now + HESITATION : now;
+    }
+    lane.demand = Math.max(lane.demand, Math.min(seats, this.#limits.perRole));
+  }
+
+  /** Events in their order, finer than any clock. */
+  #nextTurn(): number {
+    this.#turn += 1;
+    return this.#turn;
+  }
+
+  #become(seat: Seat, state: SeatState, now: number): void {
+    seat.state = state;
+    seat.since = now;
+  }
+
+  #lane(role: number): Lane {
+    let lane = this.#lanes.get(role);
+    if (lane === undefined) {
+      lane = {
+        role, seats: new Set(), demand: 0, demandSince: 0, wokenTurn: 0, openFrom: 0, retryFrom: 0, reopenFrom: 0,
+        probeAt: NEVER, quietUntil: 0, nextDue: NEVER, servedTurn: 0,
+      };
+      this.#lanes.set(role, lane);
+    }
+    return lane;
+  }
+
+  #forgetIfEmpty(lane: Lane, now: number): void {
+    if (lane.seats.size > 0 || lane.demand > 0 || lane.nextDue !== NEVER) return;
+    if (lane.retryFrom > now || lane.reopenFrom > now) return;
+    this.#lanes.delete(lane.role);
+  }
+
+  #seat(id: number): Seat {
+    const seat = this.#seats.get(id);
+    if (seat === undefined) throw new Error(`the scheduler knows no seat ${id}`);
+    return seat;
+  }
+
+  #active(): number {
+    let count = 0;
+    for (const seat of this.#seats.values()) if (seat.state === 'busy' || seat.state === 'opening') count += 1;
+    return count;
+  }
+
+  #activeOf(lane: Lane): number {
+    return this.#countOf(lane, 'busy') + this.#countOf(lane, 'opening');
+  }
+
+  #countOf(lane: Lane, state: SeatState): number {
+    let count = 0;
+    for (const seat of lane.seats) if (seat.state === state) count += 1;
+    return count;
+  }
+
+  /** The warm seat used last: the others reach their end sooner, and its caches are the warmest. */
+  #idleOf(lane: Lane): Seat | undefined {
+    let latest: Seat | undefined;
+    for (const seat of lane.seats) if (seat.state === 'idle' && (latest === undefined || seat.since >= latest.since)) latest = seat;
+    return latest;
+  }
+
+  #longestIdle(): Seat | undefined {
+    let oldest: Seat | undefined;
+    for (const seat of this.#seats.values()) if (seat.state === 'idle' && (oldest === undefined || seat.since < oldest.since)) oldest = seat;
+    return oldest;
+  }
+}

@@ -1,0 +1,426 @@
+/**
+ * The pump: keeps sessions of submitting roles busy with `CALL df.work` while they have work that is due.
+ *
+ * control.ts says what is due, scheduler.ts decides who is served, session.ts does it; this file carries news between the three.
+ * The worker keeps no state that matters: every session may be killed, and another worker may do the same at the same time.
+ */
+import { randomUUID } from 'node:crypto';
+import { Backoff } from './backoff.ts';
+import { Bell } from './bell.ts';
+import type { CancelTimer, Clock } from './clock.ts';
+import { roleConnection, type Place } from './connection.ts';
+import { CannotStart, Control } from './control.ts';
+import { deleteOld, failAllDue, failLongDue, refusalMessage } from './duties.ts';
+import { classifyCall, classifyConnect, type Failure } from './failures.ts';
+import { errorFields, type Log } from './log.ts';
+import type { AgendaRow } from './protocol.ts';
+import { Scheduler, type Decision, type Limits } from './scheduler.ts';
+import { Session } from './session.ts';
+import type { ServerSettings } from './settings.ts';
+
+export interface WorkerOptions {
+  readonly place: Place;
+  readonly version: string;
+  /** Sessions of roles at once; null = pg_durable.max_user_connections. */
+  readonly maxConnections: number | null;
+  /** Sessions of one role at once; null = four fifths of maxConnections, so that one role alone cannot take them all. */
+  readonly maxPerRole: number | null;
+  /** ms a session stays warm. */
+  readonly idle: number;
+  /** ms that running steps are given on stop. */
+  readonly grace: number;
+  /** ms between two readings of the agenda. */
+  readonly sweep: number;
+  /** Do what is due, then end. */
+  readonly once: boolean;
+}
+
+/** A session is replaced when it is this old (ms): what its steps leave in its memory ends with it. */
+const SESSION_LIFE = 30 * 60_000;
+/** ms that a cancelled step is given to roll back. */
+const CANCEL_TIME = 1_000;
+/** ms until the first sweep of retention; a worker that is started anew every hour must get to it as well. */
+const FIRST_RETENTION = 60_000;
+
+interface OpenSession {
+  readonly session: Session;
+  readonly role: number;
+  readonly openedAt: number;
+  busy: boolean;
+}
+
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #control: Control;
+  readonly #scheduler: Scheduler;
+  readonly #bell: Bell;
+  readonly #sessions = new Map<number, OpenSession>();
+  readonly #names = new Map<number, string>();
+  readonly #backoffs = new Map<number, Backoff>();
+  /** Roles whose due work is being failed. */
+  readonly #failing = new Set<number>();
+  #settings: ServerSettings | null = null;
+  #limits: Limits = { open: 1, busy: 1, perRole: 1, idle: 0, acquireTimeout: 1 };
+  #knowsOverdue = false;
+  #watchClient = true;
+  #stopping = false;
+  #bug: unknown = null;
+  #cancelCheck: CancelTimer = () => undefined;
+  #cancelRetention: CancelTimer = () => undefined;
+  /** --once: steps since the last reading of the agenda, null while one is awaited. */
+  #roundSteps: number | null = null;
+
+  constructor(options: WorkerOptions, clock: Clock, log: Log) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#bell = new Bell(clock);
+    this.#scheduler = new Scheduler(this.#limits);
+    this.#scheduler.suspend();
+    const { place, version, sweep, once } = options;
+    this.#control = new Control({ place, version, sweep, impatient: once, epoch: randomUUID(), clock, log }, {
+      ready: (settings, overdue) => this.#ready(settings, overdue),
+      settings: (settings) => this.#apply(settings),
+      agenda: (rows) => this.#agenda(rows),
+      notified: (role) => this.#notified(role),
+      away: (what) => this.#away(what),
+    });
+  }
+
+  /**
+   * Works until `stop`, or with `once` until nothing is due.
+   * @throws CannotStart; and whatever is a fault of the worker itself
+   */
+  async run(): Promise<void> {
+    const { version, once, grace } = this.#options;
+    this.#log.info('worker.started', { version, pid: process.pid, once });
+    const control = this.#control.run().finally(() => this.stop());
+    // Its rejection is awaited below; until then it must not count as unhandled.
+    control.catch(() => undefined);
+    while (!this.#stopping) await this.#bell.wait(Number.POSITIVE_INFINITY);
+    await this.#drain(grace);
+    await this.#control.finish();
+    await control;
+    if (this.#bug !== null) throw this.#bug;
+    this.#log.info('worker.stopped');
+  }
+
+  /** Begins the graceful end: nothing new is begun, running steps get their grace. `run` returns when it is done. */
+  stop(): void {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#cancelRetention();
+    this.#scheduler.stop();
+    this.#log.info('worker.stopping', { busy: this.#busy().length });
+    this.#pump();
+    this.#bell.ring();
+  }
+
+  /** Connects the control connection anew and reads all settings again. */
+  reload(): void {
+    this.#log.info('worker.reloading');
+    this.#control.reconnect();
+  }
+
+  // --- news from the control connection -----------------------------------------------------------------------------
+
+  #ready(settings: ServerSettings, overdue: boolean): void {
+    this.#knowsOverdue = overdue;
+    const first = this.#settings === null;
+    this.#apply(settings);
+    if (first) this.#scheduleRetention(Math.min(settings.reconcileInterval, FIRST_RETENTION));
+    this.#scheduler.resume();
+    this.#backoffs.clear();
+    this.#pump();
+  }
+
+  #apply(settings: ServerSettings): void {
+    const { maxConnections, maxPerRole, idle } = this.#options;
+    const before = this.#settings;
+    this.#settings = settings;
+    const open = maxConnections ?? settings.maxUserConnections;
+    const busy = Math.min(open, settings.maxUserConnections);
+    const perRole = Math.min(maxPerRole ?? Math.ceil(busy * 0.8), busy);
+    this.#limits = { open, busy, perRole, idle, acquireTimeout: settings.acquireTimeout };
+    this.#scheduler.setLimits(this.#limits);
+    if (before !== null && before.reconcileInterval !== settings.reconcileInterval) this.#scheduleRetention(settings.reconcileInterval);
+  }
+
+  #agenda(rows: readonly AgendaRow[]): void {
+    const now = this.#clock.now();
+    for (const { role, name, canLogin, due, nextDue } of rows) {
+      if (name !== null) this.#names.set(role, name);
+      if (nextDue !== null) this.#scheduler.timer(role, this.#control.toLocal(nextDue) + 1);
+      if (!due) continue;
+      if (name === null || !canLogin) this.#begin(this.#refuse(role, null));
+      else this.#scheduler.sweepDue(role, now);
+    }
+    if (this.#options.once) {
+      const nothing = !rows.some((row) => row.due);
+      // Due, but not for us to do: another worker is at it.
+      const stuck = this.#roundSteps === 0 && this.#scheduler.quiet && this.#failing.size === 0;
+      this.#roundSteps = 0;
+      if (nothing || stuck) this.stop();
+    }
+    this.#pump();
+  }
+
+  #notified(role: number): void {
+    // A warm session is called without any question in between. Without a session of that role the agenda is asked first: a
+    // notification is cheap to forge, a session is not.
+    if (!this.#scheduler.hasSeat(role)) return this.#control.requestAgenda();
+    this.#scheduler.wake(role, this.#clock.now());
+    this.#pump();
+  }
+
+  #away(what: 'server' | 'extension'): void {
+    this.#scheduler.suspend();
+    if (what === 'extension') {
+      // Nothing of the old extension is kept, and nothing is called that may come in its place before it is known.
+      for (const { session, busy } of this.#sessions.values()) if (!busy) session.close();
+      this.#names.clear();
+    }
+    this.#pump();
+  }
+
+  // --- decisions ----------------------------------------------------------------------------------------------------
+
+  #pump(): void {
+    const now = this.#clock.now();
+    for (let decision = this.#scheduler.next(now); decision !== null; decision = this.#scheduler.next(now)) this.#perform(decision);
+    this.#cancelCheck();
+    const at = this.#scheduler.nextCheck(this.#clock.now());
+    this.#cancelCheck = at === Number.POSITIVE_INFINITY ? () => undefined : this.#clock.after(at - this.#clock.now(), () => this.#pump());
+    this.#bell.ring();
+    if (this.#options.once && this.#roundSteps !== null && this.#settings !== null && this.#scheduler.quiet && this.#failing.size === 0 && !this.#stopping) {
+      this.#control.requestAgenda();
+    }
+  }
+
+  #perform(decision: Decision): void {
+    if (decision.kind === 'run') this.#begin(this.#run(decision.seat, decision.role, decision.slice));
+    else if (decision.kind === 'open') this.#begin(this.#open(decision.seat, decision.role));
+    else if (decision.kind === 'close') this.#sessions.get(decision.seat)?.session.close();
+    else this.#begin(this.#failStarved(decision.role));
+  }
+
+  async #open(seat: number, role: number): Promise<void> {
+    let name = this.#names.get(role);
+    try {
+      if (name === undefined) {
+        const found = await this.#control.lookUp(role);
+        if (found === null) {
+          this.#scheduler.closed(seat);
+          return await this.#refuse(role, null);
+        }
+        name = found.name;
+        this.#names.set(role, name);
+      }
+      const began = this.#clock.now();
+      const { host, port } = this.#options.place;
+      const session = await Session.open({ ...roleConnection(this.#options.place, name, this.#watchClient), host, port });
+      this.#opened(seat, role, session, this.#clock.now() - began);
+    } catch (error) {
+      this.#scheduler.closed(seat);
+      await this.#openFailed(role, name, error);
+    }
+    this.#pump();
+  }
+
+  #opened(seat: number, role: number, session: Session, took: number): void {
+    const now = this.#clock.now();
+    this.#sessions.set(seat, { session, role, openedAt: now, busy: false });
+    this.#scheduler.opened(seat, now);
+    session.onLost((error) => {
+      this.#sessions.delete(seat);
+      this.#scheduler.closed(seat);
+      this.#log.debug('session.closed', { role: this.#names.get(role), pid: session.pid, message: error.message });
+      this.#pump();
+    });
+    this.#log.debug('session.opened', { role: this.#names.get(role), pid: session.pid, ms: Math.round(took), ...this.#scheduler.counts });
+  }
+
+  async #run(seat: number, role: number, slice: number): Promise<void> {
+    const open = this.#sessions.get(seat);
+    if (open === undefined) throw new Error(`seat ${seat} has no session`);
+    const { session } = open;
+    open.busy = true;
+    try {
+      const { steps, nextDue, more } = await session.work(slice);
+      const timer = nextDue === null ? null : this.#control.toLocal(nextDue) + 1;
+      // Kept even if the connection ends while it is cleaned.
+      if (timer !== null) this.#scheduler.timer(role, timer);
+      if (this.#roundSteps !== null) this.#roundSteps += steps;
+      this.#backoffs.delete(role);
+      if (steps > 0) {
+        this.#log.debug('work.done', { role: this.#names.get(role), steps, more });
+        await session.clean();
+      }
+      open.busy = false;
+      // Its end may have been reported while the last answer was on its way.
+      if (!this.#sessions.has(seat)) return;
+      this.#scheduler.completed(seat, { steps, nextDue: timer, more }, this.#clock.now());
+      if (this.#clock.now() - open.openedAt > SESSION_LIFE) session.close();
+    } catch (error) {
+      // Whatever it was, the session may not be what it was before. Its seat is free when its end is reported.
+      session.close();
+      await this.#callFailed(role, error);
+    }
+    this.#pump();
+  }
+
+  // --- failures -----------------------------------------------------------------------------------------------------
+
+  async #openFailed(role: number, name: string | undefined, error: unknown): Promise<void> {
+    if (this.#watchClient && (error as { code?: unknown }).code === '22023') {
+      // A server on a platform that cannot watch its clients says so here; it is done without, for good.
+      this.#watchClient = false;
+      this.#log.warn('session.unwatched', { role: name, ...errorFields(error) });
+      return this.#scheduler.wake(role, this.#clock.now());
+    }
+    const failure = classifyConnect(error);
+    if (failure === 'refused') return this.#refuse(role, error);
+    const delay = this.#delay(role, failure);
+    this.#log[failure === 'unknown' ? 'error' : 'warn']('session.not_opened', { role: name, failure, retry_ms: Math.round(delay), ...errorFields(error) });
+    this.#scheduler.holdOpening(role, delay, this.#clock.now());
+    if (failure === 'crowded') {
+      // A connection that we only keep warm may be the one that is missing.
+      const eviction = this.#scheduler.evict(this.#clock.now());
+      if (eviction !== null) this.#perform(eviction);
+    }
+  }
+
+  async #callFailed(role: number, error: unknown): Promise<void> {
+    const failure = classifyCall(error);
+    if (this.#stopping) return this.#log.info('work.abandoned', { role: this.#names.get(role), ...errorFields(error) });
+    if (failure === 'refused') return this.#refuse(role, error);
+    const delay = this.#delay(role, failure);
+    this.#log[failure === 'unknown' ? 'error' : 'warn']('work.failed', {
+      role: this.#names.get(role), failure, retry_ms: Math.round(delay), ...errorFields(error),
+    });
+    if (failure === 'absent') this.#control.requestAgenda();
+    this.#scheduler.holdRole(role, delay, this.#clock.now());
+  }
+
+  #delay(role: number, failure: Failure): number {
+    let backoff = this.#backoffs.get(role);
+    if (backoff === undefined) {
+      const quick = failure === 'away' || failure === 'conflict';
+      backoff = quick ? new Backoff(20, 700) : new Backoff(200, failure === 'unknown' ? 30_000 : 5_000);
+      this.#backoffs.set(role, backoff);
+    }
+    return backoff.next();
+  }
+
+  /**
+   * The role cannot work: it is gone, has no LOGIN, or the server refuses it. Fails what it has due, and says why.
+   * @param error the server's refusal; null when the agenda or a look-up said so
+   */
+  async #refuse(role: number, error: unknown): Promise<void> {
+    if (this.#failing.has(role) || this.#stopping) return;
+    this.#failing.add(role);
+    try {
+      const tried = this.#names.get(role);
+      const found = await this.#control.lookUp(role);
+      if (found !== null && (error === null ? found.canLogin : found.name !== tried)) {
+        // Renamed, or allowed again, since we looked.
+        this.#names.set(role, found.name);
+        this.#scheduler.wake(role, this.#clock.now());
+        return;
+      }
+      const message = refusalMessage(role, found?.name ?? tried, found, error);
+      const failed = await failAllDue(this.#options.place, role, message);
+      this.#log[failed > 0 ? 'warn' : 'debug']('role.refused', { role: found?.name ?? tried ?? null, oid: role, failed, message });
+      // Nothing to fail: what is due is in somebody's hands. The sweep asks again, and the pause keeps it from doing so in haste.
+      if (failed === 0) this.#scheduler.holdRole(role, this.#delay(role, 'crowded'), this.#clock.now());
+      this.#scheduler.settle(role);
+      if (found === null) this.#names.delete(role);
+    } catch (failure) {
+      const delay = this.#delay(role, 'unknown');
+      this.#log.error('role.not_failed', { oid: role, retry_ms: Math.round(delay), ...errorFields(failure) });
+      this.#scheduler.holdRole(role, delay, this.#clock.now());
+    } finally {
+      this.#failing.delete(role);
+      this.#pump();
+    }
+  }
+
+  /** Fails what has waited for a session longer than pg_durable.execution_acquire_timeout (contract: semantics §3). */
+  async #failStarved(role: number): Promise<void> {
+    const { busy, perRole, acquireTimeout } = this.#limits;
+    const name = this.#names.get(role);
+    const seconds = acquireTimeout / 1000;
+    const own = perRole < busy ? ` (${perRole} of them for one role)` : '';
+    const message = `connection limit reached: all sessions were busy, max_user_connections=${this.#settings?.maxUserConnections ?? busy}${own}. ` +
+      `Timed out after ${seconds}s`;
+    if (!this.#knowsOverdue) return this.#log.warn('role.starved', { role: name, message });
+    if (this.#failing.has(role)) return;
+    this.#failing.add(role);
+    try {
+      const failed = await failLongDue(this.#options.place, role, message, acquireTimeout);
+      if (failed > 0) this.#log.warn('role.starved', { role: name, failed, message });
+    } catch (error) {
+      this.#log.error('role.not_failed', { role: name, ...errorFields(error) });
+    } finally {
+      this.#failing.delete(role);
+    }
+  }
+
+  // --- duties -------------------------------------------------------------------------------------------------------
+
+  #scheduleRetention(delay: number): void {
+    this.#cancelRetention();
+    if (delay === 0 || this.#options.once || this.#stopping) return;
+    this.#cancelRetention = this.#clock.after(delay, () => this.#begin(this.#retention()));
+  }
+
+  async #retention(): Promise<void> {
+    try {
+      const deleted = await deleteOld(this.#options.place, () => this.#stopping);
+      this.#log[deleted > 0 ? 'info' : 'debug']('retention.swept', { deleted });
+    } catch (error) {
+      this.#log.warn('retention.failed', errorFields(error));
+    }
+    this.#scheduleRetention(this.#settings?.reconcileInterval ?? 0);
+  }
+
+  // --- the end ------------------------------------------------------------------------------------------------------
+
+  /** Lets running calls end within the grace, then cancels them, then lets go of them. */
+  async #drain(grace: number): Promise<void> {
+    await this.#waitForSessions(grace);
+    const late = this.#busy();
+    if (late.length > 0) {
+      this.#log.warn('worker.cancelling', { busy: late.length });
+      await Promise.all(late.map(({ session }) => session.cancel(CANCEL_TIME).catch((error: unknown) => {
+        this.#log.warn('session.not_cancelled', { pid: session.pid, ...errorFields(error) });
+      })));
+      await this.#waitForSessions(CANCEL_TIME);
+    }
+    // The server sees that they are gone, and takes their steps back.
+    for (const { session } of this.#sessions.values()) session.close();
+    this.#cancelCheck();
+  }
+
+  async #waitForSessions(limit: number): Promise<void> {
+    const end = this.#clock.now() + limit;
+    for (let left = limit; left > 0 && this.#scheduler.counts.open > 0; left = end - this.#clock.now()) await this.#bell.wait(left);
+  }
+
+  #busy(): OpenSession[] {
+    return [...this.#sessions.values()].filter(({ busy }) => busy);
+  }
+
+  /** Lets something go on by itself. What it throws is a fault of the worker, and ends it. */
+  #begin(task: Promise<void>): void {
+    task.catch((error: unknown) => {
+      this.#bug ??= error;
+      this.#log.error('worker.fault', errorFields(error));
+      this.stop();
+    });
+  }
+}
+
+export { CannotStart };
