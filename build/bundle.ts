@@ -7,6 +7,7 @@
  * during ALTER EXTENSION … UPDATE loads the new script on its next call and frees the old one.
  */
 import { createHash } from 'node:crypto';
+import { chmodSync } from 'node:fs';
 import esbuild from 'esbuild';
 
 export interface Bundle {
@@ -44,14 +45,18 @@ export async function bundleForDatabase(entry: string, root: string, version: st
   return { key, source };
 }
 
-/** Bundles the command line, `entry`, to one ES module `outfile` that needs Node.js 20 and nothing else. */
+/**
+ * Bundles the command line, `entry`, to one executable ES module `outfile` that needs Node.js 20 and nothing else.
+ * The first line of `entry`, `#!/usr/bin/env node`, becomes the first of the module.
+ */
 export async function bundleCommand(entry: string, outfile: string, root: string, version: string): Promise<void> {
   await esbuild.build({
     ...common(root, version),
     entryPoints: [entry], outfile, format: 'esm', platform: 'node', target: 'node20', external: ['pg-native'],
     // `pg` is CommonJS and asks for Node's own modules with require, which an ES module has to make for itself.
-    banner: { js: '#!/usr/bin/env node\nimport { createRequire as makeRequire } from "node:module";\nconst require = makeRequire(import.meta.url);' },
+    banner: { js: 'import { createRequire as makeRequire } from "node:module";\nconst require = makeRequire(import.meta.url);' },
   });
+  chmodSync(outfile, 0o755);
 }
 
 function common(root: string, version: string) {
