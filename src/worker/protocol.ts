@@ -8,7 +8,7 @@
  * only if the extension is there in the same snapshot. Otherwise somebody allowed to create schemas could, when the extension
  * was dropped, put a `_df` of their own in its place and have the worker run it.
  */
-import type { ClientBase } from 'pg';
+import type { ClientBase, QueryConfig } from 'pg';
 import { SETTING_NAMES } from './settings.ts';
 
 /** The notification channel; the payload is the OID of the role whose work became due, as decimal text. */
@@ -21,8 +21,8 @@ SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP`;
 /** What CALL df.work returns. */
 export interface WorkResult {
   readonly steps: number;
-  /** The role's next timer on the server's clock, ms since 1970, or null. */
-  readonly nextDue: number | null;
+  /** The role's next timer on the server's clock, ms since 1970; null = none; unreadable = the agenda has to say. */
+  readonly nextDue: number | null | 'unreadable';
   readonly more: boolean;
 }
 
@@ -37,33 +37,27 @@ export interface AgendaRow {
   readonly nextDue: number | null;
 }
 
-type Decoder = (value: Buffer) => unknown;
-
-/** ms since 1970 of 2000-01-01, from where PostgreSQL counts microseconds. */
-const EPOCH_2000 = 946_684_800_000;
-/** ±infinity, which a timer never needs. */
-const INFINITIES = new Set([2n ** 63n - 1n, -(2n ** 63n)]);
-
-/** Binary results, since the text of a timestamp depends on the submitter's DateStyle. Keyed by type OID. */
-const DECODERS: Readonly<Record<number, Decoder>> = {
-  16: (value) => value[0] === 1,
-  20: (value) => Number(value.readBigInt64BE()),
-  23: (value) => value.readInt32BE(),
-  1184: (value) => {
-    const micros = value.readBigInt64BE();
-    return INFINITIES.has(micros) ? null : EPOCH_2000 + Number(micros) / 1000;
-  },
-};
+/** Values as the server wrote them. */
+const AS_TEXT = { getTypeParser: () => (text: string): string => text };
 
 /** Runs `CALL df.work` for at most `slice` ms (and the step it is in when they are over). */
 export async function callWork(client: ClientBase, slice: number): Promise<WorkResult> {
-  const { rows } = await client.query({
-    text: `CALL df.work(${slice / 1000})`,
-    binary: true,
-    types: { getTypeParser: (oid: number) => DECODERS[oid] ?? ((value: Buffer) => value) } as never,
-  } as never) as unknown as { rows: { steps?: number; next_due?: number | null; more?: boolean }[] };
+  const { rows } = await client.query<{ steps?: string; next_due?: string | null; more?: string }>({
+    text: `CALL df.work(${slice / 1000})`, types: AS_TEXT,
+  } as QueryConfig);
   const row = rows[0];
-  return { steps: row?.steps ?? 0, nextDue: row?.next_due ?? null, more: row?.more ?? false };
+  return { steps: Number(row?.steps ?? 0), nextDue: readInstant(row?.next_due ?? null), more: row?.more === 't' };
+}
+
+/**
+ * Reads a timestamptz as the server writes it in DateStyle ISO: ms since 1970, rounded down; null for null and infinity.
+ * `unreadable` for anything else: a submitter may have another DateStyle, which must hold for the steps and so for the session.
+ */
+export function readInstant(text: string | null): number | null | 'unreadable' {
+  if (text === null || text === 'infinity' || text === '-infinity') return null;
+  const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(:\d\d)?$/.exec(text);
+  const instant = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}${match[3]}${match[4] ?? ':00'}`);
+  return Number.isNaN(instant) ? 'unreadable' : instant;
 }
 
 /** Version of the extension in this database, or null when it is not there. */

@@ -250,7 +250,9 @@ export class Scheduler {
       }
       this.#forgetIfEmpty(lane, now);
     }
-    return this.#expired(now) ?? (this.#suspended || this.#stopping ? null : this.#serve(now) ?? this.#starved(now));
+    const work = this.#suspended || this.#stopping ? null : this.#serve(now) ?? this.#starved(now);
+    // Last, so that a seat whose time is over still takes the work that waits for one.
+    return work ?? this.#expired(now);
   }
 
   /** When `next` may have something to say though nothing was reported; Infinity if never. */

@@ -249,7 +249,8 @@ export class Worker {
     open.busy = true;
     try {
       const { steps, nextDue, more } = await session.work(slice);
-      const timer = nextDue === null ? null : this.#control.toLocal(nextDue) + 1;
+      if (nextDue === 'unreadable') this.#control.requestAgenda();
+      const timer = typeof nextDue === 'number' ? this.#control.toLocal(nextDue) + 1 : null;
       // Kept even if the connection ends while it is cleaned.
       if (timer !== null) this.#scheduler.timer(role, timer);
       if (this.#roundSteps !== null) this.#roundSteps += steps;
