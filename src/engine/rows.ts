@@ -126,29 +126,41 @@ export function publicText(result: string): string {
 /** A result's rows, or undefined for one without `rows` (HTTP, SIGNAL, JOIN, loop value). */
 export function table(result: string): Table | undefined {
   if (jsonKind(result) !== 'object') return undefined;
-  const found = new Map(members(result));
-  const rowsText = found.get('rows');
+  const found = members(result);
+  const rowsText = lastOf(found, 'rows');
   if (rowsText === undefined || jsonKind(rowsText) !== 'array') return undefined;
   const rows = elements(rowsText);
   if (!rows.every((row) => row.charCodeAt(0) === 123)) return undefined;
-  return { rows, columns: rows.length === 0 ? readColumns(found.get('columns')) : undefined };
+  return { rows, columns: rows.length === 0 ? readColumns(lastOf(found, 'columns')) : undefined };
 }
 
 /** The raw value in the first column of the first row; undefined without a row or a column, or for a result without rows. */
 export function firstCell(result: string): string | undefined {
-  const row = table(result)?.rows[0];
+  const found = table(result);
+  return found === undefined ? undefined : firstOf(found);
+}
+
+/** The raw value in the first column of the first row; undefined without a row or a column. */
+export function firstOf({ rows }: Table): string | undefined {
+  const row = rows[0];
   return row === undefined ? undefined : members(row)[0]?.[1];
 }
 
 /** `df.if_rows` (semantics §4): whether the result called `name` has rows. Raises DurableError when it has no `row_count`. */
 export function hasRows(result: string, name: string): boolean {
-  const count = jsonKind(result) === 'object' ? new Map(members(result)).get('row_count') : undefined;
+  const count = jsonKind(result) === 'object' ? lastOf(members(result), 'row_count') : undefined;
   if (count === undefined || jsonKind(count) !== 'number') {
     throw new DurableError(`df.if_rows: the result '${name}' has no row_count`, {
       hint: 'Only the result of a SQL step has one. To test another result use df."if" with a condition on it.',
     });
   }
   return Number(count) > 0;
+}
+
+/** The value of a key, the last one if there are several, as in jsonb. */
+function lastOf(found: readonly Member[], key: string): string | undefined {
+  for (let i = found.length - 1; i >= 0; i--) if (found[i]![0] === key) return found[i]![1];
+  return undefined;
 }
 
 function unsupported(column: string): DurableError {

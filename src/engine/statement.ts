@@ -113,7 +113,7 @@ function behindWith(all: readonly Token[], start: number): number {
 }
 
 /** The tokens of the first statement, and whether there is another one. */
-function split(all: Iterable<Token>): { first: Token[]; multiple: boolean } {
+function split(all: readonly Token[]): { first: Token[]; multiple: boolean } {
   const first: Token[] = [];
   let ended = false;
   // The body of a function in standard SQL, BEGIN ATOMIC … END, has semicolons of its own.
@@ -133,7 +133,8 @@ function split(all: Iterable<Token>): { first: Token[]; multiple: boolean } {
 }
 
 /** Words and punctuation with their depth in parentheses; a parenthesis has the depth of what surrounds it. */
-function* tokens(sql: string, standardStrings: boolean): Generator<Token> {
+function tokens(sql: string, standardStrings: boolean): Token[] {
+  const all: Token[] = [];
   let depth = 0;
   let at = 0;
   const match = (pattern: RegExp): string | undefined => {
@@ -153,34 +154,35 @@ function* tokens(sql: string, standardStrings: boolean): Generator<Token> {
     }
     if (char === "'") {
       at = standardStrings ? at + match(PLAIN_STRING)!.length : escapeStringEnd(sql, at);
-      yield { text: '', depth };
+      all.push({ text: '', depth });
     } else if (char === '"') {
       at += match(QUOTED_NAME)!.length;
-      yield { text: '', depth };
+      all.push({ text: '', depth });
     } else if ((piece = match(WORD)) !== undefined) {
       at += piece.length;
       if ((piece === 'e' || piece === 'E') && sql[at] === "'") {
         at = escapeStringEnd(sql, at);
-        yield { text: '', depth };
+        all.push({ text: '', depth });
       } else if (/^[bnx]$/i.test(piece) && sql[at] === "'") {
         // The literal itself is the next token.
       } else {
-        yield { text: /[^\w$]/.test(piece) ? '' : piece.toUpperCase(), depth };
+        all.push({ text: /[^\w$]/.test(piece) ? '' : piece.toUpperCase(), depth });
       }
     } else if ((piece = match(NUMBER)) !== undefined) {
       at += piece.length;
-      yield { text: '', depth };
+      all.push({ text: '', depth });
     } else if (char === '$' && (piece = match(DOLLAR_TAG)) !== undefined) {
       const end = sql.indexOf(piece, at + piece.length);
       at = end === -1 ? sql.length : end + piece.length;
-      yield { text: '', depth };
+      all.push({ text: '', depth });
     } else {
       at++;
       if (char === ')' && depth > 0) depth--;
-      yield { text: char, depth };
+      all.push({ text: char, depth });
       if (char === '(') depth++;
     }
   }
+  return all;
 }
 
 /** The position behind the comment at `at`; comments nest. */

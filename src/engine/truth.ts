@@ -1,5 +1,5 @@
 /** What counts as true in the condition of an IF or a LOOP (semantics §4). */
-import { firstCell, table } from './rows.ts';
+import { firstOf, table } from './rows.ts';
 import { elements, kind, members, parseString } from './rawjson.ts';
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
@@ -19,8 +19,9 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
  * | null             | never                                                                              |
  */
 export function truth(result: string): boolean {
-  if (table(result) === undefined) return truthOf(result.trim());
-  const cell = firstCell(result);
+  const found = table(result);
+  if (found === undefined) return truthOf(result.trim());
+  const cell = firstOf(found);
   return cell !== undefined && truthOf(cell);
 }
 

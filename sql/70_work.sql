@@ -1,0 +1,192 @@
+-- The loop that runs steps. It is PL/pgSQL, with the rights of its caller, so that a user's SQL runs as the user, can
+-- be cancelled, keeps its SQLSTATE, and gives exact JSON; and a procedure, so that each step commits by itself. It
+-- cannot pin its search_path, since a procedure that does may not commit: everything in it is schema-qualified.
+CREATE PROCEDURE df.work(
+    max_seconds double precision DEFAULT 10,
+    max_steps integer DEFAULT 10000,
+    INOUT steps bigint DEFAULT 0,
+    INOUT next_due timestamptz DEFAULT NULL,
+    INOUT more boolean DEFAULT false,
+    dedicated boolean DEFAULT false)
+LANGUAGE plpgsql
+AS $work$
+DECLARE
+    began      timestamptz := pg_catalog.clock_timestamp();
+    deadline   timestamptz;
+    batch      record;
+    row        record;
+    rows       text[];
+    types      text;
+    mode       text;
+    outcomes   text[];
+    durations  double precision[];
+    started    timestamptz;
+    batch_from timestamptz;
+    verdict    text;
+    sqlstate_  text;
+    message    text;
+    detail_    text;
+    hint_      text;
+    context_   text;
+    had_temp   boolean;
+    settings   text[];
+    done       integer;
+BEGIN
+    IF max_seconds IS NULL OR NOT (max_seconds OPERATOR(pg_catalog.>) 0) OR max_steps IS NULL OR max_steps OPERATOR(pg_catalog.<) 1 THEN
+        RAISE EXCEPTION 'df.work needs positive limits, got max_seconds = % and max_steps = %', max_seconds, max_steps
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF SESSION_USER OPERATOR(pg_catalog.<>) CURRENT_USER THEN
+        RAISE EXCEPTION 'df.work runs the workflows of the session user "%", but the current role is "%"', SESSION_USER, CURRENT_USER
+            USING ERRCODE = 'insufficient_privilege', HINT = 'RESET ROLE first, or log in as the submitter.';
+    END IF;
+    deadline := began OPERATOR(pg_catalog.+) (max_seconds OPERATOR(pg_catalog.*) interval '1 second');
+    steps := 0;
+    next_due := NULL;
+    more := true;
+    -- Steps know nothing of this session: neither its settings nor, afterwards, it of theirs.
+    IF NOT dedicated THEN
+        SELECT pg_catalog.array_agg(ARRAY[s.name, pg_catalog.current_setting(s.name)]) INTO settings
+        FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'
+            AND s.name NOT IN ('role', 'session_authorization', 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable');
+        had_temp := EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema());
+        RESET ALL;
+    END IF;
+    PERFORM pg_catalog.set_config('df.in_workflow', 'true', false);
+
+    <<batches>>
+    LOOP
+        -- The engine locks rows and skips locked ones, which needs READ COMMITTED whatever the role's default is.
+        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed'
+            OR pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.<>) 'off' THEN
+            SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE;
+        END IF;
+        batch_from := pg_catalog.clock_timestamp();
+        SELECT c.state, c.statements, c.modes, c.shared, c.next_due INTO batch
+        FROM _df.claim(pg_catalog.date_part('epoch', batch_from),
+            LEAST(max_steps OPERATOR(pg_catalog.-) steps, 1000)::pg_catalog.int4) c;
+        IF batch.state OPERATOR(pg_catalog.=) 'idle' THEN
+            next_due := pg_catalog.to_timestamp(batch.next_due);
+            more := false;
+            COMMIT;
+            EXIT batches;
+        END IF;
+        IF batch.state OPERATOR(pg_catalog.=) 'again' THEN
+            COMMIT;
+            EXIT batches WHEN pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) deadline;
+            CONTINUE batches;
+        END IF;
+
+        outcomes := '{}';
+        durations := '{}';
+        done := 0;
+        FOR k IN 1..pg_catalog.cardinality(batch.statements) LOOP
+            started := pg_catalog.clock_timestamp();
+            -- What a shared batch holds locked, it holds for a few milliseconds.
+            EXIT WHEN k OPERATOR(pg_catalog.>) 1 AND started OPERATOR(pg_catalog.-) batch_from OPERATOR(pg_catalog.>) interval '20 milliseconds';
+            BEGIN
+                IF batch.shared THEN
+                    PERFORM pg_catalog.set_config('lock_timeout', '20', true);
+                END IF;
+                mode := batch.modes[k];
+                IF mode OPERATOR(pg_catalog.=) 'rows' THEN
+                    rows := '{}';
+                    types := NULL;
+                    BEGIN
+                        FOR row IN EXECUTE batch.statements[k] LOOP
+                            IF types IS NULL THEN
+                                BEGIN
+                                    types := _df.column_types(pg_catalog.record_send(row));
+                                EXCEPTION WHEN undefined_function THEN
+                                    types := '';  -- a column type without a binary form: all columns stay as to_json writes them
+                                END;
+                            END IF;
+                            rows := pg_catalog.array_append(rows, pg_catalog.to_json(row)::text);
+                        END LOOP;
+                    EXCEPTION WHEN invalid_cursor_definition THEN
+                        mode := 'none';  -- CALL, EXECUTE and rules may turn out to return nothing; refused before it ran
+                    END;
+                END IF;
+                IF mode OPERATOR(pg_catalog.=) 'rows' THEN
+                    IF types IS NULL THEN
+                        BEGIN
+                            types := _df.column_types(pg_catalog.record_send(row));
+                            rows := ARRAY[pg_catalog.to_json(row)::text];
+                        EXCEPTION WHEN OTHERS THEN
+                            types := '';
+                        END;
+                        outcomes[k] := pg_catalog.concat('r0', E'\x1e', types, E'\x1e', rows[1]);
+                    ELSE
+                        outcomes[k] := pg_catalog.concat('r', pg_catalog.cardinality(rows)::text, E'\x1e', types, E'\x1e',
+                            pg_catalog.array_to_string(rows, E'\x1e'));
+                    END IF;
+                ELSE
+                    IF mode OPERATOR(pg_catalog.=) 'into' THEN
+                        PERFORM _df.select_into(batch.statements[k]);
+                    ELSE
+                        EXECUTE batch.statements[k];
+                    END IF;
+                    outcomes[k] := 'n';
+                END IF;
+                -- What is deferred to the commit has to fail here, where it fails the step.
+                IF NOT batch.shared THEN
+                    SET CONSTRAINTS ALL IMMEDIATE;
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                GET STACKED DIAGNOSTICS sqlstate_ = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail_ = PG_EXCEPTION_DETAIL,
+                    hint_ = PG_EXCEPTION_HINT, context_ = PG_EXCEPTION_CONTEXT;
+                outcomes[k] := pg_catalog.concat('e', pg_catalog.json_build_object('sqlstate', sqlstate_, 'message', message,
+                    'detail', detail_, 'hint', hint_, 'context', context_)::text);
+            END;
+            durations[k] := pg_catalog.date_part('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) started)
+                OPERATOR(pg_catalog.*) 1000;
+            done := k;
+            -- The next step starts from a clean session.
+            IF SESSION_USER OPERATOR(pg_catalog.<>) CURRENT_USER THEN
+                SET SESSION AUTHORIZATION DEFAULT;
+                RESET ROLE;
+            END IF;
+            RESET ALL;
+            PERFORM pg_catalog.set_config('df.in_workflow', 'true', false);
+            IF pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND had_temp IS NOT TRUE THEN
+                DISCARD TEMP;
+            END IF;
+            IF NOT batch.shared AND dedicated THEN
+                PERFORM pg_catalog.pg_advisory_unlock_all();
+                CLOSE ALL;
+                DEALLOCATE ALL;
+                UNLISTEN *;
+            END IF;
+        END LOOP;
+
+        verdict := 'done';
+        IF batch.shared THEN
+            BEGIN
+                SET CONSTRAINTS ALL IMMEDIATE;
+            EXCEPTION WHEN OTHERS THEN
+                verdict := 'undo';
+            END;
+        END IF;
+        IF verdict OPERATOR(pg_catalog.=) 'done' THEN
+            verdict := _df.finish(outcomes, durations, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()));
+        ELSE
+            PERFORM _df.split();
+        END IF;
+        IF verdict OPERATOR(pg_catalog.=) 'done' THEN
+            COMMIT;
+            steps := steps OPERATOR(pg_catalog.+) done;
+        ELSE
+            ROLLBACK;
+        END IF;
+        EXIT batches WHEN steps OPERATOR(pg_catalog.>=) max_steps OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>=) deadline;
+    END LOOP;
+
+    PERFORM pg_catalog.set_config('df.in_workflow', '', false);
+    IF settings IS NOT NULL THEN
+        FOR k IN 1..pg_catalog.array_length(settings, 1) LOOP
+            PERFORM pg_catalog.set_config(settings[k][1], settings[k][2], false);
+        END LOOP;
+    END IF;
+END $work$;
+COMMENT ON PROCEDURE df.work(double precision, integer, bigint, timestamptz, boolean, boolean) IS
+'Runs due steps of the session user''s workflows until nothing is due, or max_seconds (> 0) have passed, or max_steps (>= 1) steps have run. Returns steps (how many ran), next_due (when this role''s next timer is due, NULL if none) and more (whether a limit ended it). A step that is running is not interrupted. dedicated => true is for sessions that do nothing else: their settings and session objects are reset after each step. Call it at top level, outside a transaction block.';

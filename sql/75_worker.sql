@@ -1,0 +1,75 @@
+-- What the worker asks and tells. Its own role needs EXECUTE on these four and no more; the owner has it.
+
+CREATE FUNCTION _df.agenda()
+RETURNS TABLE (role_oid oid, role_name text, can_login boolean, due boolean, external_due boolean, next_due timestamptz)
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
+AS $$
+    WITH RECURSIVE roles(role) AS (
+        (SELECT b.role FROM _df.branches b WHERE b.due_at IS NOT NULL AND NOT b.external ORDER BY b.role LIMIT 1)
+        UNION ALL
+        SELECT (SELECT b.role FROM _df.branches b WHERE b.role > r.role AND b.due_at IS NOT NULL AND NOT b.external
+                ORDER BY b.role LIMIT 1)
+        FROM roles r WHERE r.role IS NOT NULL),
+    external_roles(role) AS (
+        (SELECT b.role FROM _df.branches b WHERE b.external ORDER BY b.role LIMIT 1)
+        UNION ALL
+        SELECT (SELECT b.role FROM _df.branches b WHERE b.role > r.role AND b.external ORDER BY b.role LIMIT 1)
+        FROM external_roles r WHERE r.role IS NOT NULL)
+    SELECT a.role, g.rolname::text, coalesce(g.rolcanlogin, false),
+        EXISTS (SELECT FROM generate_series(0, 31) l(n), LATERAL (
+            SELECT FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
+                AND b.due_at <= clock_timestamp_now.at LIMIT 1) d),
+        EXISTS (SELECT FROM _df.branches b WHERE b.role = a.role AND b.external AND b.due_at <= clock_timestamp_now.at),
+        (SELECT min(d.due_at) FROM generate_series(0, 31) l(n), LATERAL (
+            SELECT b.due_at FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
+                AND b.due_at > clock_timestamp_now.at ORDER BY b.due_at LIMIT 1) d)
+    FROM (SELECT r.role FROM roles r WHERE r.role IS NOT NULL UNION SELECT x.role FROM external_roles x WHERE x.role IS NOT NULL) a
+    CROSS JOIN (SELECT clock_timestamp() AS at) clock_timestamp_now
+    LEFT JOIN pg_roles g ON g.oid = a.role
+$$;
+COMMENT ON FUNCTION _df.agenda() IS 'One row per role that has work: whether some is due here (due) or for the worker itself (external_due), and when the next timer is. role_name is NULL when the role is gone.';
+REVOKE EXECUTE ON FUNCTION _df.agenda() FROM PUBLIC;
+
+CREATE FUNCTION _df.fail_role(role_oid oid, message text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    doomed text[];
+BEGIN
+    -- Instances that somebody is moving right now have a session, so their role can work.
+    SELECT array_agg(l.instance_id) INTO doomed FROM (
+        SELECT b.instance_id FROM _df.branches b
+        WHERE b.role = role_oid AND b.due_at <= clock_timestamp() FOR UPDATE SKIP LOCKED) l;
+    IF doomed IS NULL THEN RETURN 0; END IF;
+    SELECT array_agg(l.id) INTO doomed FROM (
+        SELECT i.id FROM df.instances i WHERE i.id = ANY (doomed) AND i.status IN ('pending', 'running')
+        ORDER BY i.id FOR NO KEY UPDATE SKIP LOCKED) l;
+    IF doomed IS NULL THEN RETURN 0; END IF;
+    UPDATE df.nodes n SET status = 'failed', error = message, result = to_jsonb(message), updated_at = clock_timestamp()
+    FROM df.instances i WHERE i.id = ANY (doomed) AND n.instance_id = i.id
+        AND (n.id = i.root_node OR n.status = 'running' AND n.node_type IN ('SQL', 'HTTP', 'HTTP_MULTIPART'));
+    UPDATE df.instances SET status = 'failed', updated_at = clock_timestamp() WHERE id = ANY (doomed);
+    UPDATE _df.runs SET output = message WHERE instance_id = ANY (doomed);
+    DELETE FROM _df.branches WHERE instance_id = ANY (doomed);
+    DELETE FROM _df.names WHERE instance_id = ANY (doomed);
+    DELETE FROM _df.signals WHERE instance_id = ANY (doomed);
+    RETURN cardinality(doomed);
+END $$;
+COMMENT ON FUNCTION _df.fail_role(oid, text) IS 'Fails the instances of a role that have work due, because no session of that role can be had. In: the role and why. Out: how many.';
+REVOKE EXECUTE ON FUNCTION _df.fail_role(oid, text) FROM PUBLIC;
+
+CREATE FUNCTION _df.heartbeat(epoch uuid) RETURNS void
+LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    DELETE FROM df._worker_epoch w WHERE w.last_seen_at < clock_timestamp() - interval '60 seconds' AND w.epoch_id <> epoch;
+    INSERT INTO df._worker_epoch (epoch_id, started_at, last_seen_at) VALUES (epoch, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (epoch_id) DO UPDATE SET last_seen_at = excluded.last_seen_at;
+$$;
+COMMENT ON FUNCTION _df.heartbeat(uuid) IS 'Says that the worker with this epoch is alive, and forgets workers unseen for 60 s.';
+REVOKE EXECUTE ON FUNCTION _df.heartbeat(uuid) FROM PUBLIC;
+
+CREATE FUNCTION _df.retire(epoch uuid) RETURNS void
+LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$ DELETE FROM df._worker_epoch w WHERE w.epoch_id = epoch $$;
+COMMENT ON FUNCTION _df.retire(uuid) IS 'Says that the worker with this epoch has stopped.';
+REVOKE EXECUTE ON FUNCTION _df.retire(uuid) FROM PUBLIC;

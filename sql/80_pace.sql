@@ -1,0 +1,10 @@
+-- The engine's statements find everything by key. A plan made while its tables are small must stay right when they are
+-- large, and no plan may depend on when statistics were last gathered.
+ALTER FUNCTION _df.claim(double precision, integer) SET enable_seqscan = off;
+ALTER FUNCTION _df.claim(double precision, integer) SET enable_hashjoin = off;
+ALTER FUNCTION _df.claim(double precision, integer) SET enable_mergejoin = off;
+ALTER FUNCTION _df.claim(double precision, integer) SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET enable_seqscan = off;
+ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET enable_hashjoin = off;
+ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET enable_mergejoin = off;
+ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET plan_cache_mode = force_generic_plan;

@@ -1,0 +1,7 @@
+/** Everything that SQL can call. */
+export * from './compose.ts';
+export * from './control.ts';
+export * from './explain.ts';
+export * from './start.ts';
+export * from './variables.ts';
+export * from './work.ts';

@@ -1,0 +1,131 @@
+/** `df.start`: from a graph to an instance that is committed with the caller's transaction (semantics §2). */
+import { DurableError } from '../graph/errors.ts';
+import { flatten, storedNodes } from '../graph/flatten.ts';
+import { parseGraph } from '../graph/parse.ts';
+import { printGraph } from '../graph/print.ts';
+import { validateGraph } from '../graph/validate.ts';
+import { validateCron } from '../engine/cron.ts';
+import type { Program } from '../graph/types.ts';
+import { claimId, rollIds } from '../db/claim.ts';
+import { booleanSetting } from '../db/settings.ts';
+import { query } from '../db/statement.ts';
+import { refuseHelpers } from './guard.ts';
+
+/** Nodes per INSERT: enough that 10,000 nodes are few statements, little enough that none is large. */
+const NODES_PER_INSERT = 1000;
+
+const caller = query<{ role: string; login: boolean; superuser: boolean; database: boolean; ready: number | null }>(`
+  SELECT r.oid::regrole::text AS role, r.rolcanlogin AS login, r.rolsuper AS superuser,
+    $1 IS NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = $1 AND d.datallowconn) AS database,
+    (SELECT w.schema_version FROM _df._worker_ready w) AS ready
+  FROM pg_roles r WHERE r.rolname = current_user`, 'text');
+
+const insertInstance = query<{ id: string }>(`
+  INSERT INTO df.instances (id, label, root_node, submitted_by, database)
+  VALUES ($1, $2, $3, $4::regrole, $5) ON CONFLICT DO NOTHING RETURNING id`, 'text', 'text', 'text', 'text', 'text');
+
+const insertNodes = query<{ id: string }>(`
+  INSERT INTO df.nodes (id, instance_id, node_type, query, result_name, left_node, right_node, submitted_by, database)
+  SELECT u.id, $1, u.node_type, u.query, u.result_name, u.left_node, u.right_node, $2::regrole, $3
+  FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+    u(id, node_type, query, result_name, left_node, right_node)
+  ON CONFLICT DO NOTHING RETURNING id`,
+  'text', 'text', 'text', 'text[]', 'text[]', 'text[]', 'text[]', 'text[]', 'text[]');
+
+const enroll = query('SELECT _df.enroll($1, $2, $3)', 'text', 'text', 'text');
+
+/** An id was taken; the nodes inserted so far are undone and all ids but the root's are rolled again. */
+class Taken extends Error {}
+
+/**
+ * Starts a workflow. In: a future or SQL, a label, the database its steps work in (default this one), and whether it belongs to the caller's transaction (caller) or commits by itself (new). Out: the instance id, 8 hex digits. Errors before anything is written: "invalid transaction_mode", "Invalid durable function", "database ... does not exist", a role without LOGIN, a superuser where pg_durable.enable_superuser_instances is off.
+ *
+ * @plv8ify_schema_name df
+ * @plv8ify_param {text} fut
+ * @plv8ify_param {text} label DEFAULT NULL
+ * @plv8ify_param {text} database DEFAULT NULL
+ * @plv8ify_param {text} transaction_mode DEFAULT 'caller'
+ * @plv8ify_return {text}
+ */
+export function start(fut: string | null, label: string | null, database: string | null, transactionMode: string | null): string {
+  checkMode(transactionMode);
+  if (fut === null) {
+    throw new DurableError('Invalid durable function: it is NULL', { hint: 'Pass SQL or the outcome of a df composer; a NULL argument makes a composer NULL.' });
+  }
+  refuseHelpers(fut);
+  const graph = parseGraph(fut);
+  const me = checkCaller(database);
+  validateGraph(graph, { validateCron });
+  if (me.ready === null || me.ready < 1) {
+    throw new DurableError('pg_durable is not ready to start workflows', {
+      code: '55000', detail: me.ready === null ? '_df._worker_ready is empty.' : `_df._worker_ready.schema_version is ${me.ready}, and at least 1 is needed.`,
+      hint: 'An operator has closed the door; it opens with UPDATE _df._worker_ready SET schema_version = 1.',
+    });
+  }
+  const program = flatten(graph);
+  const root = rollIds(1);
+  const id = claimId('an instance id', () => rollIds(1), (candidate) =>
+    insertInstance(candidate, label, root, me.role, database).length === 1);
+  const ids = claimNodes(program, id, root, me.role, database);
+  enroll(id, printGraph(graph), ids.join(''));
+  return id;
+}
+
+function checkMode(mode: string | null): void {
+  const wanted = (mode ?? '').toLowerCase();
+  if (wanted !== 'caller' && wanted !== 'new') {
+    throw new DurableError(`invalid transaction_mode: ${mode === null ? 'NULL' : `'${mode}'`}`, { hint: `Use 'caller' or 'new'.` });
+  }
+  if (wanted === 'new') {
+    throw new DurableError(`transaction_mode 'new' is not available in this version`, { code: '0A000', hint: `Use 'caller'.` });
+  }
+}
+
+function checkCaller(database: string | null): { role: string; ready: number | null } {
+  const me = caller(database)[0]!;
+  if (!me.database) {
+    throw new DurableError(`database "${database}" does not exist`, { code: '3D000', hint: 'Name a database of this cluster that accepts connections, or none.' });
+  }
+  if (!me.login) {
+    throw new DurableError(`role ${me.role} cannot start workflows: it has no LOGIN, and steps run in sessions of their submitter`, {
+      code: '42501', hint: `ALTER ROLE ${me.role} LOGIN, or start as a role that can log in.`,
+    });
+  }
+  if (me.superuser && !booleanSetting('enable_superuser_instances')) {
+    throw new DurableError(`superuser ${me.role} cannot start workflows while pg_durable.enable_superuser_instances is off`, {
+      code: '42501', hint: 'Start as an ordinary role, or set pg_durable.enable_superuser_instances = on.',
+    });
+  }
+  return me;
+}
+
+/** Inserts the instance's nodes under claimed ids, the root's being `root`, and returns the ids in program order. */
+function claimNodes(program: Program, instance: string, root: string, role: string, database: string | null): string[] {
+  return claimId(`ids for the nodes of instance ${instance}`, () => distinctIds(root, program.nodes.length), (ids) => {
+    try {
+      plv8.subtransaction(() => {
+        const nodes = storedNodes(program, ids);
+        for (let from = 0; from < nodes.length; from += NODES_PER_INSERT) {
+          const part = nodes.slice(from, from + NODES_PER_INSERT);
+          const claimed = insertNodes(instance, role, database, part.map((n) => n.id), part.map((n) => n.node_type),
+            part.map((n) => n.query), part.map((n) => n.result_name), part.map((n) => n.left_node), part.map((n) => n.right_node));
+          if (claimed.length < part.length) throw new Taken();
+        }
+      });
+      return true;
+    } catch (error) {
+      if (error instanceof Taken) return false;
+      throw error;
+    }
+  });
+}
+
+/** `count` different ids, the first of them `root`. */
+function distinctIds(root: string, count: number): string[] {
+  const ids = new Set([root]);
+  while (ids.size < count) {
+    const rolled = rollIds(count - ids.size);
+    for (let at = 0; at < rolled.length; at += 8) ids.add(rolled.slice(at, at + 8));
+  }
+  return [...ids];
+}

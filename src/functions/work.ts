@@ -1,0 +1,391 @@
+/**
+ * The engine calls of `df.work`: claim due branches of the session's own role, and finish the steps it ran.
+ *
+ * A batch either is one step, alone in its transaction, with the node visibly running before; or it is several steps
+ * of different branches that share one commit. Only statements that this session has seen to be quick share, since
+ * the first of a batch holds its locks until the last has run. Whatever makes a shared batch impossible (a lock that
+ * somebody else holds, a deferred constraint, a deadlock) rolls it back and runs its steps one by one.
+ */
+import { DurableError } from '../graph/errors.ts';
+import { classify } from '../engine/statement.ts';
+import { failure, finishStep, markRunning, resume, touch } from '../engine/interpreter.ts';
+import { isAlive } from '../engine/fork.ts';
+import { resultText } from '../engine/rows.ts';
+import { substituteNode } from '../engine/names.ts';
+import type { Branch, FailureDetails, Outcome, Run } from '../engine/run.ts';
+import { announceWork, discard, failInstance, flush, lockFree } from '../db/flush.ts';
+import { claimDue, claimHeld, loadRuns, nextTimer } from '../db/load.ts';
+import type { Claimed, Key } from '../db/load.ts';
+import { Busy, DatabasePort, Over } from '../db/port.ts';
+import { isQuick, noteDuration } from '../db/pace.ts';
+import { parseNumber } from '../db/settings.ts';
+import { query } from '../db/statement.ts';
+import { kindOf } from '../db/types.ts';
+
+/** Most steps that share a commit. */
+const MOST_SHARED = 64;
+/** Tries of a step that failed for a reason which passes by itself (serialization failure, deadlock). */
+const MOST_ATTEMPTS = 10;
+const RETRIED = new Set(['40001', '40P01']);
+const SPLITTING = new Set(['40001', '40P01', '55P03']);
+/** "cannot run inside a transaction block", "invalid transaction termination". */
+const NEEDS_AUTOCOMMIT = new Set(['25001', '2D000']);
+
+interface Held extends Key { readonly quick: boolean }
+interface Step { readonly run: Run; readonly branch: Branch; readonly statement: string }
+interface Batch { readonly runs: Map<string, Run>; readonly steps: Step[]; readonly shared: boolean }
+
+/** What a session remembers from one transaction to the next: where its work is. Losing it costs a search, no more. */
+interface Session {
+  role: number;
+  lane: number;
+  held: Held[];
+  batch: Batch | null;
+  /** Run one step at a time until `held` is empty: a shared batch failed. */
+  alone: boolean;
+}
+let session: Session | null = null;
+
+interface ClaimRow {
+  state: 'run' | 'again' | 'idle';
+  statements: string[];
+  /** rows: open as a cursor and gather; none: execute; into: SELECT … INTO. */
+  modes: ('rows' | 'none' | 'into')[];
+  shared: boolean;
+  next_due: number | null;
+}
+
+const identity = query<{ oid: number; name: string; login: boolean; interval: string | null }>(`
+  SELECT r.oid::float8 AS oid, r.rolname::text AS name, r.rolcanlogin AS login,
+    current_setting('pg_durable.loop_min_interval', true) AS interval
+  FROM pg_roles r WHERE r.rolname = session_user`);
+
+/**
+ * Claims work of the session user for df.work: locks due branches, moves them to their next SQL step and returns the
+ * steps to run in this transaction. In: the time in seconds since the epoch and the most steps wanted. Out: state run
+ * (run these statements, then call _df.finish), again (commit and call again) or idle (nothing is due; next_due says
+ * when something will be, in seconds since the epoch).
+ *
+ * @plv8ify_schema_name _df
+ * @plv8ify_param {double precision} at
+ * @plv8ify_param {integer} most
+ * @plv8ify_table {state text, statements text[], modes text[], shared boolean, next_due double precision}
+ * @plv8ify_security definer
+ * @plv8ify_strict
+ */
+export function claim(at: number, most: number): ClaimRow[] {
+  const me = identity()[0];
+  if (me === undefined) return [IDLE];
+  if (session === null || session.role !== me.oid) {
+    session = { role: me.oid, lane: Math.floor(Math.random() * 32), held: [], batch: null, alone: false };
+  }
+  session.batch = null;
+  const now = at * 1000;
+  const claimed = pick(session, now, Math.min(most, MOST_SHARED));
+  if (claimed.length === 0) return [{ ...IDLE, next_due: nextTimer(me.oid, now) }];
+  session.lane = claimed[claimed.length - 1]!.lane;
+  const runs = admit(claimed);
+  const waits = session.alone || runs.size === 1;
+  const port = new DatabasePort(now, parseNumber('loop_min_interval', me.interval) * 1000, waits);
+  const alone = session.alone;
+  for (const run of runs.values()) {
+    try {
+      for (const branch of [...run.branches.values()]) resume(run, branch, port);
+      if (run.statusChanged) port.hold(run);
+    } catch (error) {
+      letGo(session, runs, run, error);
+    }
+  }
+  if (!me.login) refuseLogin(runs, me.name, port);
+  const ready = steps(runs, now);
+  for (const { run, branch } of ready) {
+    if (run.database !== null) {
+      markRunning(run, branch);
+      branch.phase = 'external';
+    }
+  }
+  const here = ready.filter(({ branch }) => branch.phase !== 'external');
+  const quick = alone ? [] : here.filter(({ run, branch }) => isQuick(template(run, branch)));
+  if (quick.length >= 2) return dispatch(session, runs, here, quick, port, true);
+  const first = here[0];
+  const settled = first !== undefined && here.length === 1 && first.branch.phase === 'running'
+    && first.branch.state === 'clean' && claimed.length === 1;
+  if (settled) return dispatch(session, runs, here, [first], port, false);
+  // Others must see the step running before it runs, and the rest of what was locked must be free meanwhile.
+  for (const { run, branch } of here) if (branch.phase === 'ready') markRunning(run, branch);
+  write(session, runs, now, false);
+  return [AGAIN];
+}
+
+/**
+ * Records how the steps of the last claim ended and moves their branches on, in the same transaction. In: per step
+ * that ran its outcome ("n" no rows; "r", type OIDs, then the rows as JSON, separated by U+001E; "e" and the error as
+ * JSON) and how long it took in ms, and the time in seconds since the epoch. Out: done (commit) or undo (roll back:
+ * the steps must not count, or must run one by one).
+ *
+ * @plv8ify_schema_name _df
+ * @plv8ify_param {text[]} outcomes
+ * @plv8ify_param {double precision[]} durations
+ * @plv8ify_param {double precision} at
+ * @plv8ify_return {text}
+ * @plv8ify_security definer
+ * @plv8ify_strict
+ */
+export function finish(outcomes: string[], durations: number[], at: number): string {
+  const batch = session?.batch ?? null;
+  if (session === null || batch === null) {
+    throw new DurableError('there is no claimed step to finish', { code: '55000', hint: 'Run CALL df.work().' });
+  }
+  session.batch = null;
+  const me = identity()[0];
+  const now = at * 1000;
+  const port = new DatabasePort(now, parseNumber('loop_min_interval', me?.interval ?? null) * 1000, !batch.shared);
+  try {
+    for (const [k, outcome] of outcomes.entries()) {
+      const step = batch.steps[k]!;
+      if (step.branch.key !== '' || !batch.shared) confirm(step, port);
+      noteDuration(template(step.run, step.branch), durations[k]!, step.statement);
+      conclude(step, outcome, batch.shared, session, port);
+    }
+    const over = [...batch.runs.values()].filter((run) => run.statusChanged);
+    if (batch.shared) {
+      if (over.length > 0 && lockFree(over.map((run) => run.id)).size < over.length) throw new Busy('instances');
+    } else {
+      for (const run of over) port.hold(run);
+    }
+  } catch (error) {
+    if (!(error instanceof Busy || error instanceof Over)) throw error;
+    session.alone = true;
+    session.held = [...batch.steps.map((step) => ({ ...key(step), quick: false })), ...session.held];
+    return 'undo';
+  }
+  write(session, batch.runs, now, batch.shared);
+  return 'done';
+}
+
+/**
+ * Gives up the batch of the last claim, whose transaction is to be rolled back, so that its steps run one by one.
+ *
+ * @plv8ify_schema_name _df
+ * @plv8ify_security definer
+ */
+export function split(): void {
+  if (session === null) return;
+  session.held = [...(session.batch?.steps ?? []).map((step) => ({ ...key(step), quick: false })), ...session.held];
+  session.batch = null;
+  session.alone = true;
+}
+
+/**
+ * Runs SELECT ... INTO, which PL/pgSQL's EXECUTE refuses. In: the statement. With the rights of the caller.
+ *
+ * @plv8ify_schema_name _df
+ * @plv8ify_name select_into
+ * @plv8ify_param {text} statement
+ * @plv8ify_return {void}
+ * @plv8ify_strict
+ */
+export function selectInto(statement: string): void {
+  plv8.execute(statement);
+}
+
+const IDLE: ClaimRow = { state: 'idle', statements: [], modes: [], shared: false, next_due: null };
+const AGAIN: ClaimRow = { ...IDLE, state: 'again' };
+
+/** Locks branches: first those that this session was at, then others. */
+function pick(own: Session, now: number, most: number): Claimed[] {
+  if (own.held.length === 0) own.alone = false;
+  const quick = own.alone ? [] : own.held.filter((held) => held.quick).slice(0, most);
+  if (quick.length > 0) {
+    const taken = new Set(quick);
+    own.held = own.held.filter((held) => !taken.has(held));
+    const claimed = claimHeld(quick, own.role, now);
+    return claimed.length < most / 2 ? [...claimed, ...claimMore(own, claimed, now, most - claimed.length)] : claimed;
+  }
+  while (own.held.length > 0) {
+    const claimed = claimHeld([own.held.shift()!], own.role, now);
+    if (claimed.length > 0) return claimed;
+  }
+  return claimDue(own.role, own.lane, now, most);
+}
+
+/** More branches than those that are claimed already: the same transaction's locks do not keep them out. */
+function claimMore(own: Session, claimed: readonly Claimed[], now: number, most: number): Claimed[] {
+  const known = new Set(claimed.map((c) => `${c.instance}${c.branch.key}`));
+  return claimDue(own.role, own.lane, now, most).filter((c) => !known.has(`${c.instance}${c.branch.key}`));
+}
+
+/** The runs of claimed branches that still count; the other branches are removed. */
+function admit(claimed: readonly Claimed[]): Map<string, Run> {
+  const stale = claimed.filter((c) => !c.alive || (c.status !== 'pending' && c.status !== 'running'));
+  const live = claimed.filter((c) => !stale.includes(c));
+  const { runs, broken } = loadRuns([...new Set(live.map((c) => c.instance))]);
+  for (const { instance, branch, status } of live) {
+    const run = runs.get(instance);
+    if (run === undefined) continue;
+    run.status = status!;
+    run.branches.set(branch.key, branch);
+  }
+  for (const [instance, problem] of broken) failInstance(instance, problem);
+  discard([...stale, ...live.filter((c) => !runs.has(c.instance))].map((c) => ({ instance: c.instance, branch: c.branch.key })));
+  return runs;
+}
+
+/** Takes a run out of the transaction, unchanged, because it is locked or over. */
+function letGo(own: Session, runs: Map<string, Run>, run: Run, error: unknown): void {
+  if (!(error instanceof Busy || error instanceof Over)) throw error;
+  runs.delete(run.id);
+  for (const branch of run.branches.values()) {
+    if (branch.seq > 0) own.held.push({ instance: run.id, branch: branch.key, quick: false });
+  }
+  if (error instanceof Busy) own.alone = true;
+}
+
+/** A submitter that may not log in any more gets no step done (semantics §3). */
+function refuseLogin(runs: Map<string, Run>, role: string, port: DatabasePort): void {
+  for (const run of runs.values()) {
+    for (let found = steps([[run.id, run]], port.now); found.length > 0; found = steps([[run.id, run]], port.now)) {
+      for (const { branch } of found) {
+        finishStep(run, branch, {
+          kind: 'failed', text: `SQL execution failed: role "${role}" is not permitted to log in`,
+          details: { sqlstate: '28000', hint: `Give it LOGIN again: ALTER ROLE … LOGIN.` },
+        }, port);
+      }
+    }
+    if (run.statusChanged) port.hold(run);
+  }
+}
+
+/** The branches that stand at a SQL step and may run it. */
+function steps(runs: Iterable<[string, Run]>, now: number): { run: Run; branch: Branch }[] {
+  const found = [];
+  for (const [, run] of runs) {
+    if (run.status !== 'running') continue;
+    for (const branch of run.branches.values()) {
+      if ((branch.phase === 'ready' || branch.phase === 'running') && branch.state !== 'gone'
+        && branch.due !== null && branch.due <= now) found.push({ run, branch });
+    }
+  }
+  return found;
+}
+
+/** Fills the chosen steps' statements in and hands them out; what cannot be filled in fails here. */
+function dispatch(
+  own: Session, runs: Map<string, Run>, here: readonly { run: Run; branch: Branch }[],
+  chosen: readonly { run: Run; branch: Branch }[], port: DatabasePort, shared: boolean,
+): ClaimRow[] {
+  const batch: Batch = { runs, steps: [], shared };
+  const modes: ClaimRow['modes'] = [];
+  for (const { run, branch } of chosen) {
+    try {
+      const statement = substituteNode(run, branch, template(run, branch), 'sql', port);
+      const { keyword, multiple, returnsRows, selectInto } = classify(statement);
+      if (keyword === '') throw new DurableError('the step holds no SQL statement', { code: '42601' });
+      if (multiple) {
+        throw new DurableError('a step is one SQL statement, and this text holds several', {
+          code: '42601', hint: 'Write one step per statement and join them with ~>.',
+        });
+      }
+      batch.steps.push({ run, branch, statement });
+      modes.push(selectInto ? 'into' : returnsRows === false ? 'none' : 'rows');
+    } catch (error) {
+      const outcome = failure(error) as Extract<Outcome, { kind: 'failed' }>;
+      finishStep(run, branch, { ...outcome, text: `SQL execution failed: ${outcome.text}` }, port);
+    }
+  }
+  const running = new Set(batch.steps.map((step) => step.branch));
+  for (const { run, branch } of here) {
+    if (!running.has(branch) && branch.phase === 'ready') markRunning(run, branch);
+  }
+  if (batch.steps.length === 0) {
+    for (const run of runs.values()) if (run.statusChanged) port.hold(run);
+    write(own, runs, port.now, false);
+    return [AGAIN];
+  }
+  own.batch = batch;
+  return [{ state: 'run', statements: batch.steps.map((step) => step.statement), modes, shared, next_due: null }];
+}
+
+/** Raises Over unless the step still counts: its instance is live and its branch's fork goes on. */
+function confirm({ run, branch }: Step, port: DatabasePort): void {
+  if (branch.key === '') {
+    const status = statusOf(run.id)[0]?.status;
+    if (status !== 'pending' && status !== 'running') throw new Over(run.id);
+    return;
+  }
+  port.lock(run);
+  if (!isAlive(run, branch)) throw new Over(run.id);
+}
+
+const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i WHERE i.id = $1', 'text');
+
+/** Moves a branch on by what its step's statement did. */
+function conclude(step: Step, outcome: string, shared: boolean, own: Session, port: DatabasePort): void {
+  const { run, branch, statement } = step;
+  if (outcome.startsWith('e')) {
+    const error = JSON.parse(outcome.slice(1)) as { sqlstate: string; message: string; detail: string; hint: string; context: string };
+    if (shared && SPLITTING.has(error.sqlstate)) {
+      own.alone = true;
+    } else if (RETRIED.has(error.sqlstate) && branch.attempts < MOST_ATTEMPTS) {
+      branch.attempts++;
+      branch.due = port.now + Math.min(2000, 10 * 2 ** branch.attempts) * (0.5 + Math.random() / 2);
+      touch(branch);
+    } else if (NEEDS_AUTOCOMMIT.has(error.sqlstate) && !/^(SET|BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE)$/.test(classify(statement).keyword)) {
+      branch.phase = 'external';
+      touch(branch);
+    } else {
+      finishStep(run, branch, { kind: 'failed', text: `SQL execution failed: ${error.message}`, details: details(error, statement) }, port);
+    }
+    return;
+  }
+  finishStep(run, branch, succeeded(outcome, statement), port);
+}
+
+function succeeded(outcome: string, statement: string): Outcome {
+  if (outcome === 'n') return { kind: 'ok', text: '{"rows":[],"row_count":0}' };
+  const [count, types, ...rows] = outcome.slice(1).split('\u001e');
+  const columns = types === '' ? [] : types!.split(',').map(Number);
+  try {
+    const text = resultText(count === '0'
+      ? { rows: [], types: columns, kinds: kindOf, ...(rows[0] !== undefined && { emptyRow: rows[0] }) }
+      : { rows, types: columns, kinds: kindOf });
+    return { kind: 'ok', text };
+  } catch (error) {
+    const failed = failure(error) as Extract<Outcome, { kind: 'failed' }>;
+    return { kind: 'failed', text: `SQL execution failed: ${failed.text}`, details: { ...failed.details, statement } };
+  }
+}
+
+function details(error: { sqlstate: string; detail: string; hint: string; context: string }, statement: string): FailureDetails {
+  return {
+    sqlstate: error.sqlstate, statement,
+    ...(error.detail !== '' && { detail: error.detail }), ...(error.hint !== '' && { hint: error.hint }),
+  };
+}
+
+/** Writes the batch and remembers where its branches stand, for the next claim. */
+function write(own: Session, runs: Map<string, Run>, now: number, shared: boolean): void {
+  let slow = 0;
+  let outside = false;
+  for (const { run, branch } of steps(runs, now)) {
+    const quick = shared && isQuick(template(run, branch));
+    if (!quick && branch.phase === 'ready' && run.database === null) markRunning(run, branch);
+    if (!quick) slow++;
+    own.held.push({ instance: run.id, branch: branch.key, quick: quick && !own.alone });
+  }
+  for (const run of runs.values()) {
+    for (const branch of run.branches.values()) {
+      if (branch.phase === 'external' && branch.state !== 'clean') outside = true;
+    }
+  }
+  flush([...runs.values()]);
+  if (slow > 1 || outside) announceWork(own.role);
+}
+
+function template(run: Run, branch: Branch): string {
+  return run.program.nodes[branch.pc]!.query!;
+}
+
+function key(step: Step): Key {
+  return { instance: step.run.id, branch: step.branch.key };
+}
