@@ -103,10 +103,10 @@ installcheck:
 	@$(NODE) test/run.ts --server pgtap
 
 demo: ready
-	@$(NODE) bench/demo/demo.ts
+	@$(NODE) examples/demo/demo.ts
 
 demo-shell: ready
-	@$(NODE) bench/demo/demo.ts --shell
+	@$(NODE) examples/demo/demo.ts --shell
 
 bench: ready
 	@$(NODE) bench/run.ts $(BENCHES)
