@@ -92,6 +92,7 @@ SELECT is(js($$ return plv8.quote_literal("it's\\") $$), 'E''it''''s\\''', 'quot
 SELECT is(js($$ return plv8.quote_ident('Some "Name"') $$), '"Some ""Name"""', 'quote_ident');
 SELECT is(js($$ return plv8.quote_ident('plain') $$), 'plain', 'quote_ident of a plain name');
 SELECT is(js($$ return plv8.nullable(null) + plv8.nullable("it's") $$), 'NULL''it''''s''', 'nullable');
+SELECT ours_is($$SELECT js('return plv8.quote_nullable(null) + plv8.quote_nullable(1)')$$, 'NULL''1''', 'by its other name too');
 SELECT matches(js('return plv8.version'), '^3\.2\.', 'version says the API');
 SELECT ours_is('SELECT (SELECT extversion FROM pg_extension WHERE extname = ''plv8'') = js(''return plv8.version'')', 'true', 'and is the extension''s');
 SELECT matches(plv8_version(), '^3\.2\.', 'plv8_version()');

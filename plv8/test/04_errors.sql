@@ -101,6 +101,15 @@ SELECT ours_fails($$SELECT throws('throw new Error("a\u0000b")')$$, NULL, 'a', '
 SELECT ours_fails($$SELECT throws('throw new Error("\ud800")')$$, NULL, '.', 'half a surrogate pair in a message');
 SELECT ours_fails($$SELECT throws('throw new Error("")')$$, NULL, '', 'an empty message');
 
+-- texts that are clipped stay texts
+CREATE FUNCTION valid(f jsonb) RETURNS boolean LANGUAGE sql AS $$ SELECT convert_from(convert_to(f::text, 'UTF8'), 'UTF8') = f::text AND f::text::jsonb = f $$;
+SELECT ours_is(format($$SELECT valid(failure(%L))$$, format('SELECT throws(%L)', 'throw new Error("' || repeat('x', n) || '" + "é".repeat(600000))')), 'true', 'a long message of two-byte characters, ' || n) FROM generate_series(0, 1) n;
+SELECT ours_is(format($$SELECT valid(failure(%L))$$, format('SELECT throws(%L)', 'const s = "' || repeat('x', n) || repeat('€', 3000) || '"; throw new Error("m")')), 'true', 'a long line of three-byte characters, ' || n) FROM generate_series(0, 2) n;
+DO $do$ BEGIN FOR n IN 0..2 LOOP EXECUTE format('CREATE FUNCTION long_line_%s() RETURNS int LANGUAGE plv8 AS %L', n, 'const s = "' || repeat('x', n) || repeat('€', 3000) || '"; null.x'); END LOOP; END $do$;
+SELECT ours_is(format($$SELECT valid(failure('SELECT long_line_%s()'))$$, n), 'true', 'in a function''s own line, ' || n) FROM generate_series(0, 2) n;
+SELECT ours_is(format($$SELECT valid(failure(%L))$$, format('SELECT throws(%L)', 'const f = { ["' || repeat('x', n) || repeat('€', 200) || '"](d) { if (d) return this["' || repeat('x', n) || repeat('€', 200) || '"](d - 1) || 1; null.x } }; Error.stackTraceLimit = 100; f["' || repeat('x', n) || repeat('€', 200) || '"](50)')), 'true', 'in a long stack, ' || n) FROM generate_series(0, 2) n;
+SELECT js('Error.stackTraceLimit = 10');
+
 -- chosen SQLSTATE, detail, hint
 CREATE FUNCTION packed(code text) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT sum((ascii(substr(code, i, 1)) - 48 & 63) << (6 * (i - 1)))::int FROM generate_series(1, 5) i $$;
 CREATE FUNCTION chosen(code int) RETURNS int LANGUAGE plv8 AS $js$ const e = new Error('m'); e.code = code; throw e; $js$;

@@ -89,6 +89,9 @@ INSERT INTO bodies VALUES
 	('a single slow replace', 'const s = "a".repeat(200000); return s.replace(/a*b/g, "").length'),
 	('an array that grows', 'const a = []; for (let i = 0; ; i++) a[i % 1000] = new Array(1000).fill(i)'),
 	('indexOf over and over', 'const s = "a".repeat(5e7); for (;;) s.indexOf("ab")'),
+	('WebAssembly', 'const b = new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,5,1,1,102,0,0,10,9,1,7,0,3,64,12,0,11,11]); if (typeof WebAssembly === "object") new WebAssembly.Instance(new WebAssembly.Module(b)).exports.f(); for (;;) {}'),
+	('waiting for an Atomics signal', 'try { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) } catch (e) {} for (;;) {}'),
+	('a slow date parse and locale work', 'for (;;) [..."zyxwvut"].sort((a, b) => a.localeCompare(b)).join() + new Date("2026-01-01").toLocaleString()'),
 	('a script', 'plv8.run_script("for (;;) {}", "s.js")'),
 	('elog over and over', 'for (;;) plv8.elog(DEBUG5, "x")');
 SELECT stops(js_sql(body), 'cancel', '{57014}', name) FROM bodies;
@@ -106,6 +109,7 @@ SELECT stops('CALL loop_proc()', 'cancel', '{57014}', 'a procedure that commits'
 SELECT stops('SELECT plv8_reset(), js(''for (;;) {}'')', 'cancel', '{57014}', 'after a reset');
 CREATE FUNCTION rows_for_ever() RETURNS SETOF int LANGUAGE plv8 AS $$ for (;;) plv8.return_next(1); $$;
 SELECT stops('SELECT count(*) FROM rows_for_ever()', 'cancel', '{57014}', 'rows for ever');
+SELECT stops($$SELECT js('globalThis.r = new FinalizationRegistry(() => { for (;;) {} }); for (let i = 0; i < 3000; i++) globalThis.r.register({ i }, i); for (let i = 0; i < 300; i++) new Array(1e5).fill(i)') IS NULL AND (SELECT count(js('new Array(1e4).fill(1); return 1')) FROM generate_series(1, 2000)) > 0 AND js('for (;;) {}') IS NULL$$, 'cancel', '{57014}', 'a finalizer that loops');
 SELECT stops(js_sql('for (;;) {}'), 'wait', '{57014,57P05,57000,XX000,53000}', 'plv8.execution_timeout', 'SELECT set_config(''plv8.execution_timeout'', ''1'', false)') WHERE current_setting('plv8.execution_timeout', true) IS NOT NULL;
 
 -- A cancel that comes while JavaScript is in a statement is PostgreSQL's own error, and PL/pgSQL around may handle it.
@@ -121,12 +125,11 @@ BEGIN
 	IF js('return 1 + 1') IS DISTINCT FROM '2' THEN RETURN 'the next call fails'; END IF;
 	RETURN coalesce(f ->> 'code', 'no error');
 END $$;
-SET plv8.memory_limit = 64;
-SELECT plv8_reset();
+SELECT is(current_setting('plv8.memory_limit'), '256', 'the heap''s limit');
 SELECT ours_is(format('SELECT survives(%L) IN (''53200'', ''54001'')', body), 'true', 'heap: ' || name) FROM (VALUES
 	('an array that grows', 'const a = []; for (;;) a.push({ a: 1, b: [1, 2, 3] })'),
 	('an array that grows, errors swallowed', 'const a = []; for (;;) try { for (;;) a.push({ a: 1, b: "x" + a.length }) } catch (e) {}'),
-	('strings', 'const a = []; for (let i = 0; ; i++) a.push(("x" + i).repeat(10000).split("").join("-"))'),
+	('strings', 'const a = []; for (let i = 0; ; i++) a.push(("x" + i).repeat(100000).split("").join("-"))'),
 	('a Map', 'const m = new Map(); for (let i = 0; ; i++) m.set("k" + i, { i })'),
 	('array buffers', 'const a = []; for (;;) a.push(new Uint8Array(1e6).fill(1))'),
 	('closures', 'let f = () => 0; for (;;) { const g = f; const x = new Array(100).fill(0); f = () => g() + x[0] }'),
@@ -139,8 +142,6 @@ SELECT ours_fails($$SELECT js('return new Uint8Array(4e9).length')$$, NULL, '.',
 SELECT ours_fails($$SELECT js('return "x".repeat(2 ** 30)')$$, NULL, '.', 'a string beyond V8''s limit is an error');
 SELECT ours_is($$SELECT js('try { new ArrayBuffer(3e9) } catch (e) { return e.constructor.name }')$$, 'RangeError', 'and can be caught where JavaScript has a word for it');
 SELECT ours_is($$SELECT js('let n = 0; for (let i = 0; i < 300; i++) { n += new Uint8Array(1e7).length } return n')$$, '3000000000', 'buffers that are let go are no use of memory');
-RESET plv8.memory_limit;
-SELECT plv8_reset();
 SELECT is(js('const a = []; for (let i = 0; i < 1e6; i++) a.push({ i }); return a.length'), '1000000', 'a million objects fit the default limit');
 
 -- the stack

@@ -25,7 +25,7 @@ DECLARE f jsonb := failure(format('SELECT js(%L)', body)); BEGIN
 	RETURN 'alive';
 END $$;
 CREATE TABLE attacks (n int GENERATED ALWAYS AS IDENTITY, body text);
-COPY attacks (body) FROM stdin;
+COPY attacks (body) FROM stdin WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02');
 const e = plv8.execute; return e('SELECT 1 AS a')
 return new plv8.execute('SELECT 1')
 return plv8.execute.call(null, 'SELECT 1')
@@ -104,7 +104,7 @@ for (let i = 0; i < 3000; i++) plv8.prepare('SELECT id FROM t').cursor().fetch()
 const c = plv8.prepare('SELECT id FROM t').cursor(); plv8.execute('CREATE TEMP TABLE x AS SELECT 1'); plv8.execute('DROP TABLE x'); return c.fetch(1000).length
 for (const s of ['COMMIT', 'BEGIN', 'ROLLBACK', 'SAVEPOINT a', 'ROLLBACK TO a', 'COMMIT AND CHAIN', 'PREPARE TRANSACTION \'x\'', 'COPY t FROM STDIN', 'COPY t TO STDOUT', 'VACUUM', 'LISTEN x', 'UNLISTEN *', 'DISCARD ALL', 'EXPLAIN SELECT 1', 'SHOW ALL', 'LOCK TABLE t', 'DECLARE c CURSOR FOR SELECT 1', 'FETCH c', 'DEALLOCATE ALL', 'LOAD \'plv8\'', 'SET plv8.v8_flags = \'\'', 'CHECKPOINT', 'DO $x$ begin end $x$']) try { plv8.execute(s) } catch (e) {}
 for (const s of ['COMMIT', 'ROLLBACK', 'SAVEPOINT a', 'CALL proc()', 'VACUUM']) try { const p = plv8.prepare(s); p.execute(); p.cursor() } catch (e) {}
-plv8.execute('SET LOCAL statement_timeout = 0'); plv8.execute('RESET ALL')
+plv8.execute('SET LOCAL statement_timeout = 0'); plv8.execute('RESET ALL'); throw 1
 plv8.commit()
 plv8.rollback()
 try { plv8.commit() } catch (e) {} try { plv8.rollback() } catch (e) {} return plv8.execute('SELECT 1 AS a')
@@ -269,6 +269,32 @@ return new Proxy(function () {}, {})
 return new Intl.DateTimeFormat('en').format(new Date(0)) + 'a'.localeCompare('b') + new Date(0).toLocaleString()
 return 'x'.normalize('NFC') + /\p{L}/u.test('é') + 'İ'.toLowerCase()
 Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+globalThis.p = plv8.prepare('SELECT js($1) AS r', ['text']); return globalThis.p.execute(['globalThis.p.free(); for (let i = 0; i < 50; i++) plv8.prepare("SELECT 1").free(); return 1'])
+globalThis.p = plv8.prepare('SELECT js($1) AS r FROM generate_series(1, 5)', ['text']); const c = globalThis.p.cursor(['globalThis.p.free(); return 1']); c.fetch(1); return c.fetch(9)
+globalThis.p = plv8.prepare('SELECT js($1) AS r, id FROM t ORDER BY id', ['text']); globalThis.n = 0; return globalThis.p.execute(['if (globalThis.n++ < 3) globalThis.p.execute(["return 1"]); else globalThis.p.free(); return 2']).length
+globalThis.c = plv8.prepare('SELECT js($1) AS r FROM t', ['text']).cursor(['globalThis.c.close(); return 1']); return globalThis.c.fetch(5)
+globalThis.c = plv8.prepare('SELECT js($1) AS r FROM t', ['text']).cursor(['globalThis.c.fetch(1); return 1']); return globalThis.c.fetch(5)
+globalThis.c = plv8.prepare('SELECT js($1) AS r FROM t', ['text']).cursor(['plv8.execute("CLOSE ALL"); return 1']); return globalThis.c.fetch(5)
+plv8.execute('CREATE TYPE grows AS (a int); CREATE FUNCTION grown(n int) RETURNS grows LANGUAGE plv8 AS $x$ return n > 5 ? { a: n, b0: 0, b1: 1, b2: 2, b3: 3, b4: 4, b5: 5, b6: 6, b7: 7, b8: 8 } : { get a() { plv8.execute("ALTER TYPE grows ADD ATTRIBUTE b" + n + " int"); plv8.execute("SELECT grown($1)", [n + 1]); return 1 }, b0: 0, b1: 1, b2: 2, b3: 3, b4: 4, b5: 5, b6: 6 } $x$'); return plv8.execute('SELECT grown(0)')
+plv8.execute('CREATE FUNCTION chk(v int) RETURNS bool LANGUAGE plv8 AS $x$ if (v === 5) { plv8.execute("CREATE TYPE tmp_x AS (a int)"); plv8.execute("DROP TYPE tmp_x"); for (let i = 0; i < 50; i++) plv8.prepare("SELECT $1", ["reent"]).execute([1]); } return true $x$; CREATE DOMAIN reent AS int CHECK (chk(VALUE)) CHECK (VALUE > 0) CHECK (VALUE < 100)'); for (let i = 0; i < 20; i++) plv8.prepare('SELECT $1', ['reent']).execute([5]); return plv8.prepare('SELECT $1', ['reent']).execute([5])
+plv8.execute('CREATE TYPE rec_in AS (a text)'); plv8.execute('CREATE FUNCTION chk2(v text) RETURNS bool LANGUAGE plv8 AS $x$ if (v === "go") { plv8.execute("ALTER TYPE rec_in ADD ATTRIBUTE z int"); plv8.execute("ALTER TYPE rec_in DROP ATTRIBUTE z"); plv8.prepare("SELECT $1", ["dom2"]).execute(["no"]); plv8.prepare("SELECT $1", ["rec_in"]).execute(["(no)"]); } return true $x$; CREATE DOMAIN dom2 AS text CHECK (chk2(VALUE)); ALTER TYPE rec_in ALTER ATTRIBUTE a TYPE dom2'); return plv8.prepare('SELECT $1', ['rec_in']).execute(['(go)'])
+globalThis.made = []; for (let i = 0; i < 2000; i++) new FinalizationRegistry(() => plv8.find_function('loops')(1)).register({ i }, i); for (let i = 0; i < 300; i++) new Array(1e5).fill(i)
+globalThis.reg = new FinalizationRegistry((n) => { plv8.elog(NOTICE, n); plv8.execute('SELECT 1'); plv8.return_next(1); plv8.commit() }); for (let i = 0; i < 2000; i++) globalThis.reg.register({ i }, i); for (let i = 0; i < 300; i++) new Array(1e5).fill(i)
+globalThis.toString = () => { throw 1 }; return plv8.find_function('echo')(globalThis)
+return plv8.find_function('echo').call(1, new Proxy({}, { get() { throw 1 } }))
+plv8.execute('CREATE FUNCTION sd(v int) RETURNS int LANGUAGE plv8 SECURITY DEFINER AS $x$ return v + 1 $x$'); return [plv8.find_function('sd')(1), plv8.find_function('sd')(null), plv8.find_function('sd')()]
+plv8.execute('CREATE FUNCTION sd(v int) RETURNS int LANGUAGE plv8 SECURITY DEFINER AS $x$ return v + 1 $x$'); return plv8.find_function('sd')({ toString() { throw new Error('x') } })
+plv8.execute('CREATE FUNCTION sd(v int) RETURNS SETOF int LANGUAGE plv8 SECURITY DEFINER AS $x$ plv8.return_next(v) $x$'); return plv8.find_function('sd')(1)
+plv8.execute('CREATE FUNCTION sd(v anyelement) RETURNS anyelement LANGUAGE plv8 SECURITY DEFINER AS $x$ return v $x$'); return plv8.find_function('sd')(1)
+plv8.execute('CREATE FUNCTION sd() RETURNS record LANGUAGE plv8 SECURITY DEFINER AS $x$ return { a: 1 } $x$'); return plv8.find_function('sd')()
+plv8.execute('CREATE FUNCTION sd(v internal) RETURNS internal LANGUAGE plv8 SECURITY DEFINER AS $x$ return v $x$'); return plv8.find_function('sd')(() => 1)
+plv8.execute('CREATE FUNCTION sd(VARIADIC v int[]) RETURNS int LANGUAGE plv8 SECURITY DEFINER AS $x$ return v.length $x$'); return plv8.find_function('sd')(1, 2, 3)
+plv8.execute('CREATE FUNCTION sd(v int) RETURNS int LANGUAGE plv8 SET work_mem = 64 AS $x$ return v $x$'); const f = plv8.find_function('sd'); plv8.execute('DROP FUNCTION sd(int)'); return f(1)
+plv8.execute('SELECT js($1)', ['globalThis.t = plv8.execute("SELECT now() AS t"); Object.prototype.then = function (r) { r(1) }; return 1'])
+Object.prototype.then = function (r) { r(1) }; return Promise.resolve({}).then(() => plv8.execute('SELECT 1'))
+let d = 0; const f = () => { d++; try { return f() } finally { plv8.quote_literal('x') } }; f()
+let d = 0; const f = () => { d++; try { return f() } catch (e) { plv8.prepare('SELECT 1').execute(); throw e } }; f()
+const a = new Array(20000).fill(0).map(() => plv8.prepare('SELECT 1').cursor()); return a.length
 Array.prototype[Symbol.iterator] = null; return plv8.execute('SELECT $1::int AS a', [1])
 Object.defineProperty(Array, Symbol.species, { value: function () { throw 1 } }); return plv8.execute('SELECT 1 AS a').map((x) => x)
 Object.setPrototypeOf(Array.prototype, new Proxy({}, { get() { throw 1 }, set() { throw 2 }, has() { throw 3 } })); return plv8.execute('SELECT ARRAY[1] AS a')
@@ -305,7 +331,7 @@ SELECT is(each_type(), 'true', 'NULL of every type there is');
 
 -- every hostile value to every type: a result or an error, and the session lives
 CREATE TABLE hostile (v text);
-COPY hostile FROM stdin;
+COPY hostile FROM stdin WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02');
 null
 undefined
 NaN
@@ -316,8 +342,8 @@ Infinity
 -1n
 10n ** 50n
 ""
-"a\\u0000b"
-"\\ud800"
+"a\u0000b"
+"\ud800"
 "x".repeat(100000)
 Symbol()
 () => 1

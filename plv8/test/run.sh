@@ -1,8 +1,8 @@
 #!/bin/bash
-# run.sh [file.sql …]: runs the regression suite of the language handler (all files without arguments) in a private,
+# run.sh [file …]: runs the regression suite of the language handler (all files without arguments) in a private,
 # throw-away cluster on a socket, with whatever `plv8` the server has installed: ours or stock.
 #
-# Each file gets a database and a session of its own and prints TAP; a file also fails when psql or the server dies, when
+# A file is SQL for psql, or a hunt_*.sh that makes a cluster of its own. Each SQL file gets a database and a session of its own and prints TAP; a file also fails when psql or the server dies, when
 # its plan is not reached, or when it takes longer than PLV8_TEST_SECONDS (default 300). The end is one line of totals.
 # PG_CONFIG names the server (default pg_config). As root the cluster runs as PLV8_TEST_USER (default postgres).
 # PLV8_TEST_VERBOSE=1 prints every TAP line. Exit status 0 if everything passed, else 1.
@@ -11,28 +11,40 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cluster.sh"
 
 if [ $# -eq 0 ]; then
-	set -- "$here"/[0-9]*.sql "$here"/hunt_*.sql
+	set -- "$here"/[0-9]*.sql "$here"/hunt_*.sql "$here"/hunt_*.sh
 fi
 
 start_cluster "" || exit 1
 total=0 passed=0 skipped=0 bad_files=0
 crashes() { grep -c 'was terminated by signal' "$cluster/log"; }
+# What the server says when somebody let go of it in the wrong way.
+complaints='leak|left non-empty|PANIC|TRAP|still open|not owned by|corrupt|stack is not empty|snapshot .* still active'
+wounds() { grep -cE "$complaints" "$cluster/log"; }
 
 for file in "$@"; do
-	name=$(basename "$file" .sql)
-	psql_cluster -d postgres -c "CREATE DATABASE \"$name\"" || exit 1
-	before=$(crashes)
-	timeout -k 5 "${PLV8_TEST_SECONDS:-300}" "$bin/psql" -X -h "$cluster" -U "$user" -d "$name" \
-		-v ON_ERROR_STOP=1 -f "$file" >"$cluster/$name.tap" 2>"$cluster/$name.err"
+	name=$(basename "${file%.*}")
+	before=$(crashes) wounds_before=$(wounds)
+	case $file in
+	*.sh) command=(bash "$file") ;;
+	*)
+		psql_cluster -d postgres -c "CREATE DATABASE \"$name\"" || exit 1
+		command=("$bin/psql" -X -h "$cluster" -U "$user" -d "$name" -f "$file")
+		;;
+	esac
+	timeout -k 5 "${PLV8_TEST_SECONDS:-300}" "${command[@]}" >"$cluster/$name.tap" 2>"$cluster/$name.err"
 	status=$?
 	ok=$(grep -c '^ok ' "$cluster/$name.tap")
 	not_ok=$(grep -c '^not ok ' "$cluster/$name.tap")
 	skip=$(grep -ci '^ok .*# skip' "$cluster/$name.tap")
 	planned=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$cluster/$name.tap" | tail -n 1)
+	# psql goes on after an error, to find as many as possible in one run; an error outside of a test fails the file.
+	errors=$(grep -c 'ERROR:' "$cluster/$name.err")
 	why=
-	[ "$status" -eq 0 ] || why="psql ended with status $status"
+	[ "$errors" -eq 0 ] || why="$errors errors outside of tests"
+	[ "$status" -eq 0 ] || why="ended with status $status"
 	[ "$status" -ne 124 ] || why="not done after ${PLV8_TEST_SECONDS:-300} s"
 	[ "$(crashes)" -eq "$before" ] || why="THE SERVER CRASHED: $(grep 'was terminated by signal' "$cluster/log" | tail -n 1)"
+	[ -n "$why" ] || [ "$(wounds)" -eq "$wounds_before" ] || why="the server complains: $(grep -E "$complaints" "$cluster/log" | tail -n 1)"
 	[ -n "$why" ] || [ "${planned:-none}" = "$((ok + not_ok))" ] || why="planned ${planned:-nothing}, ran $((ok + not_ok))"
 	[ -n "$why" ] || [ "$not_ok" -eq 0 ] || why="$not_ok failed"
 	printf '%-24s %4d ok %4d not ok %4d skipped%s\n' "$name" "$((ok - skip))" "$not_ok" "$skip" "${why:+   $why}"
@@ -40,7 +52,7 @@ for file in "$@"; do
 		cat "$cluster/$name.tap" "$cluster/$name.err"
 	elif [ -n "$why" ]; then
 		grep -v -e '^ok ' -e '^$' -e '^1\.\.' "$cluster/$name.tap" | head -n 200
-		head -n 20 "$cluster/$name.err"
+		head -n 60 "$cluster/$name.err"
 		[ "$status" -eq 0 ] || printf '# the last test that ran: %s\n' "$(grep -E '^(not )?ok ' "$cluster/$name.tap" | tail -n 1)"
 	else
 		grep '^# measured' "$cluster/$name.tap"
