@@ -73,6 +73,8 @@ test('a loop in a loop: each supersedes its own', (t) => {
   const states = ['r i::1', 'c i::1', 'r i::1::o::2', 'r i::1::o::2', 'c i::1::o::2', 'r i::1::o::2::n::4', 'r i::1::o::2::n::4', 'r i::1::o::2::n::4'];
   t.deepEqual(read(graph, ...states, 'c i::1::o::2::n::3').slice(5), ['running', 'running', 'running', 'pending 5']);
   t.deepEqual(read(graph, ...states, 'c i::1::o::1::n::8').slice(5), ['running', 'running', 'running', 'pending 2']);
+  // Superseded by the inner loop's later round and, outside of that, by the outer loop's: the outer one decides.
+  t.deepEqual(read(graph, ...states.slice(0, 7), 'r i::1::o::1::n::9', 'c i::1::o::1::n::8')[8], 'pending 2');
   t.deepEqual(read(graph, ...states, 'c i::1::o::2::n::4').slice(5), ['running', 'running', 'running', 'completed']);
 });
 

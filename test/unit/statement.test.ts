@@ -26,6 +26,7 @@ const DOES_NOT_OPEN = [
   'with x as materialized (select 1) update t set a=1', '(select 1 into zz7)', 'with x as (select 1) select 1 into zz10', 'analyze t', 'reindex table t', 'import',
   'with x as (insert into t values (1) returning a) delete from t', 'insert into t select 1 as returning', 'with returning_x as (select 1) delete from t',
   "insert into t values ('returning 1') /* returning 1 */ -- returning 1", 'insert into t select "returning".a from "returning" where "returning".returning',
+  'insert into t with x as (delete from s returning a) select a from x', 'delete from t where a in (select 1) and (select returning from s)',
   '$', "'", '"', '(', ')', 'with', 'with x', 'with x as (', 'with recursive',
 ];
 
