@@ -116,14 +116,12 @@ SELECT df.signal(:'id', 'picked_up', '{"courier": "Ada"}');
 SELECT df.await_instance(:'id'), df.result(:'id');`);
   screen.say('\\q ends it and takes the cluster away.');
   // Ctrl-C belongs to psql while it runs.
-  const ignore = () => undefined;
-  process.on('SIGINT', ignore);
+  process.removeAllListeners('SIGINT').on('SIGINT', () => undefined);
   const psql = spawn('psql', ['-X', '-v', 'PROMPT1=shop=> ', '-v', 'PROMPT2=shop-> ', '-P', 'null=∅', '-q'], { stdio: 'inherit', env: { ...process.env, ...cluster.environment(ROLE, database), PSQL_HISTORY: '/dev/null' } });
   await new Promise((resolve, reject) => {
     psql.once('error', reject);
     psql.once('close', resolve);
   });
-  process.off('SIGINT', ignore);
 }
 
 await main();

@@ -64,7 +64,8 @@ export class Cluster {
     const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const log = openSync(this.logFile, 'a');
     const [command, prefix] = asServerUser(['--pdeathsig', 'INT']);
-    const server = spawn(command, [...prefix, path.join(binDir(), 'postgres'), '-D', dataDir(this.socketDir), '-p', String(PORT), ...args], { stdio: ['ignore', log, log], cwd: '/' });
+    // In a process group of its own, so that Ctrl-C on a terminal is not a request to the server to stop.
+    const server = spawn(command, [...prefix, path.join(binDir(), 'postgres'), '-D', dataDir(this.socketDir), '-p', String(PORT), ...args], { stdio: ['ignore', log, log], cwd: '/', detached: true });
     closeSync(log);
     // A test that has ended must not be kept waiting by the server; leaving the process ends the server.
     server.unref();

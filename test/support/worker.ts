@@ -14,7 +14,7 @@ export class Worker {
   /** Starts a worker for the database at `url`, with further flags. It ends with this process at the latest. */
   constructor(url: string, flags: string[] = []) {
     this.#child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', process.execPath, COMMAND, 'worker', '--database-url', url, ...flags], {
-      cwd: path.dirname(COMMAND), stdio: ['ignore', 'ignore', 'pipe'],
+      cwd: path.dirname(COMMAND), stdio: ['ignore', 'ignore', 'pipe'], detached: true,
     });
     createInterface({ input: this.#child.stderr as NodeJS.ReadableStream }).on('line', (line) => this.lines.push(line));
     this.#ended = new Promise((resolve, reject) => {
