@@ -153,7 +153,7 @@ BEGIN
             END IF;
             IF NOT batch.shared AND dedicated THEN
                 PERFORM pg_catalog.pg_advisory_unlock_all();
-                CLOSE ALL;
+                EXECUTE 'CLOSE ALL';
                 DEALLOCATE ALL;
                 UNLISTEN *;
             END IF;

@@ -4,11 +4,11 @@ import type { Kind } from '../engine/rows.ts';
 import { query } from './statement.ts';
 
 const lookUp = query<{ typtype: string; base: number; element: number; relation: number }>(`
-  SELECT t.typtype, t.typbasetype::float8 AS base, t.typrelid::float8 AS relation,
-    CASE WHEN t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem ELSE 0 END::float8 AS element
+  SELECT t.typtype, t.typbasetype::int8::float8 AS base, t.typrelid::int8::float8 AS relation,
+    CASE WHEN t.typsubscript = 'array_subscript_handler'::regproc THEN t.typelem ELSE 0 END::int8::float8 AS element
   FROM pg_type t WHERE t.oid = $1`, 'oid');
 const fieldTypes = query<{ type: number }>(`
-  SELECT a.atttypid::float8 AS type FROM pg_attribute a
+  SELECT a.atttypid::int8::float8 AS type FROM pg_attribute a
   WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, 'oid');
 
 /** The kind of a type; types that the catalog does not know any more are plain. */

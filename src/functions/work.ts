@@ -56,7 +56,7 @@ interface ClaimRow {
 }
 
 const identity = query<{ oid: number; name: string; login: boolean; interval: string | null }>(`
-  SELECT r.oid::float8 AS oid, r.rolname::text AS name, r.rolcanlogin AS login,
+  SELECT r.oid::int8::float8 AS oid, r.rolname::text AS name, r.rolcanlogin AS login,
     current_setting('pg_durable.loop_min_interval', true) AS interval
   FROM pg_roles r WHERE r.rolname = session_user`);
 
