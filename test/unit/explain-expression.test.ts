@@ -197,5 +197,5 @@ test('intervals count as extract(epoch) does', (t) => {
     ['0.5', '0.500000'], ['-5 s', '-5.000000'], ['5 min ago', '-300.000000'], ['250 ms', '0.250000'], ['2 weeks', '1209600.000000'], ['1h30m', '5400.000000'], ['@ 1 minute', '60.000000'],
     ['-00:00:01', '-1.000000'], ['1.5 hours', '5400.000000'],
   ] as const) t.is(intervalSeconds(text), seconds, text);
-  for (const text of ['', 'soon', '5 parsecs', '1.5 months', 'ago', '.', '1:99', 'P1D']) t.is(intervalSeconds(text), null, text);
+  for (const text of ['', 'soon', '5 parsecs', '1.5 months', 'ago', '.', '1:99', 'P1D', '0.1234567 s', '1 day 1 day', '1 hour 01:00', '01:00 5 s']) t.is(intervalSeconds(text), null, text);
 });

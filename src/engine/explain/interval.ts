@@ -11,6 +11,9 @@ const UNITS: readonly (readonly [pattern: RegExp, microseconds: bigint, months: 
   [/^(?:y|yrs?|years?)$/, 0n, 12n],
 ];
 
+/** What `hh:mm:ss` stands for: seconds, minutes, hours. */
+const CLOCK_UNITS = UNITS.slice(2, 5);
+
 const PART = /^([-+]?)(\d*)(?:\.(\d*))?\s*([a-z]+)\s*/;
 const CLOCK = /^([-+]?)(\d+):([0-5]?\d)(?::([0-5]?\d(?:\.\d*)?))?\s*/;
 const SECONDS = /^([-+]?)(\d*)(?:\.(\d*))?$/;
@@ -18,7 +21,7 @@ const SECONDS = /^([-+]?)(\d*)(?:\.(\d*))?$/;
 /**
  * The seconds in an interval literal, as decimal text, counted as `extract(epoch …)` does: a month is 30 days, a year
  * 365.25. Reads `1 day 2 hours`, `90.5 s`, `01:30`, `2 days 01:30:00.5`, a bare number of seconds, `… ago`.
- * Null for anything else, fractions of months and years included.
+ * Null for anything else: fractions of months and years, more than six digits of a fraction, a unit given twice.
  */
 export function intervalSeconds(literal: string): string | null {
   let rest = literal.trim().toLowerCase().replace(/^@\s*/, '');
@@ -37,12 +40,16 @@ export function intervalSeconds(literal: string): string | null {
     total = bare[1] === '-' ? -amount : amount;
     rest = '';
   }
+  const seen = new Set<unknown>();
   while (rest !== '') {
     const clock = CLOCK.exec(rest);
     if (clock !== null) {
       const [all, minus, hours, minutes, seconds = '0'] = clock;
       const [whole, part] = seconds.split('.');
-      const amount = BigInt(hours as string) * 3_600_000_000n + BigInt(minutes as string) * 60_000_000n + (millionths(whole, part) as bigint);
+      const last = millionths(whole, part);
+      if (last === null || CLOCK_UNITS.some((unit) => seen.has(unit))) return null;
+      for (const unit of CLOCK_UNITS) seen.add(unit);
+      const amount = BigInt(hours as string) * 3_600_000_000n + BigInt(minutes as string) * 60_000_000n + last;
       total += minus === '-' ? -amount : amount;
       rest = rest.slice(all.length);
       continue;
@@ -50,7 +57,8 @@ export function intervalSeconds(literal: string): string | null {
     const part = PART.exec(rest);
     const unit = UNITS.find(([pattern]) => pattern.test(part?.[4] ?? ''));
     const amount = part === null ? null : millionths(part[2], part[3]);
-    if (part === null || unit === undefined || amount === null) return null;
+    if (part === null || unit === undefined || amount === null || seen.has(unit)) return null;
+    seen.add(unit);
     const signed = part[1] === '-' ? -amount : amount;
     if (unit[2] !== 0n && signed % 1_000_000n !== 0n) return null;
     total += (signed * unit[1]) / 1_000_000n;
@@ -62,9 +70,9 @@ export function intervalSeconds(literal: string): string | null {
   return decimal(sign * total);
 }
 
-/** A decimal number in millionths, cut there; null if it has no digit. */
+/** A decimal number in millionths; null if it has no digit or a finer fraction. */
 function millionths(whole = '', part = ''): bigint | null {
-  if (whole === '' && part === '') return null;
+  if ((whole === '' && part === '') || part.length > 6) return null;
   return BigInt(whole === '' ? '0' : whole) * 1_000_000n + BigInt(part.slice(0, 6).padEnd(6, '0'));
 }
 
