@@ -39,7 +39,7 @@ export async function benchDatabase(cluster: Cluster): Promise<string> {
 export async function withSessions<T>(cluster: Cluster, database: string, sessions: number, use: (clients: Client[]) => Promise<T>): Promise<T> {
   const clients = await Promise.all(Array.from({ length: sessions }, () => cluster.client(ROLE, database)));
   try {
-    await Promise.all(clients.map((client) => client.query('CALL df.work(0)')));
+    await Promise.all(clients.map((client) => client.query('CALL df.work(1, 1)')));
     return await use(clients);
   } finally {
     await Promise.all(clients.map((client) => client.end()));

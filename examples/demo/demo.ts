@@ -84,8 +84,8 @@ async function watch(shop: Client, id: string, worker: Worker, done: () => Promi
     const { rows: [row] } = await shop.query<{ tree: string }>('SELECT df.explain($1) AS tree', [id]);
     screen.show(row?.tree ?? '');
     if (await done()) return true;
-    const { rows: [instance] } = await shop.query<{ status: string; output: string }>('SELECT status, output FROM df.instance_info($1)', [id]);
-    if (instance?.status === 'failed') throw new Error(`the workflow failed: ${instance.output}`);
+    const { rows: [instance] } = await shop.query<{ status: string }>('SELECT df.status($1) AS status', [id]);
+    if (instance?.status === 'failed') throw new Error('the workflow failed, as shown above');
     await Promise.race([new Promise((resolve) => { setTimeout(resolve, REFRESH); }), worker.ended.then((status) => { throw new Error(`the worker ended with status ${status}:\n${worker.lines.join('\n')}`); })]);
     return false;
   }, 60_000);

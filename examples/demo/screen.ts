@@ -7,7 +7,7 @@ const MARKS: [mark: string, colour: keyof typeof COLOURS][] = [['✓', 'green'],
 
 export class Screen {
   readonly #live: boolean;
-  readonly #started = performance.now();
+  #started: number | undefined;
   #drawn = 0;
   #last: string[] = [];
 
@@ -35,9 +35,10 @@ export class Screen {
     this.say(text.trim().split('\n').map((line) => this.colour('cyan', `    ${line}`)).join('\n'));
   }
 
-  /** The present state of something that changes, over the one before. */
+  /** The present state of something that changes, over the one before, with the seconds since the first one. */
   show(text: string): void {
     const lines = text.trimEnd().split('\n');
+    this.#started ??= performance.now();
     const time = ((performance.now() - this.#started) / 1000).toFixed(1).padStart(5);
     if (this.#live) {
       const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A\x1b[J` : '\n';
