@@ -144,8 +144,7 @@ export class Control {
           this.#said = word;
           this.#saidAt = clock.now();
         }
-        this.#lost = null;
-        await this.#bell.wait(this.#backoff.next());
+        await this.#pause(this.#backoff.next());
       }
     }
   }
@@ -153,7 +152,11 @@ export class Control {
   /** One connection, from its first to its last moment. Returns when stopped, throws when it is lost. */
   async #live(): Promise<void> {
     const client = new pg.Client({ ...workerConnection(this.#options.place), query_timeout: QUERY_TIMEOUT });
+    this.#lost = null;
+    let given = false;
     const lose = (error: Error): void => {
+      // What is still said of a connection that was given up is not about the one after it.
+      if (given) return;
       this.#lost ??= error;
       this.#bell.ring();
     };
@@ -162,7 +165,6 @@ export class Control {
     client.on('notification', ({ payload }) => this.#notified(payload ?? ''));
     try {
       await client.connect();
-      this.#lost = null;
       this.#client = client;
       while (!this.#stopping) {
         const version = await extensionVersion(client);
@@ -173,6 +175,7 @@ export class Control {
         else await this.#serve(client, version);
       }
     } finally {
+      given = true;
       this.#client = null;
       // The connection is given up; how its end goes does not matter any more.
       void client.end().catch(() => undefined);
@@ -250,6 +253,12 @@ export class Control {
     const { now, settings } = await clockAndSettings(client);
     this.#offset = now - (before + clock.now()) / 2;
     return readSettings(settings);
+  }
+
+  /** Waits the whole delay, unless the worker stops. */
+  async #pause(delay: number): Promise<void> {
+    const end = this.#options.clock.now() + delay;
+    for (let left = delay; left > 0 && !this.#stopping; left = end - this.#options.clock.now()) await this.#bell.wait(left);
   }
 
   /** Waits for a ring or the delay; throws when the connection was lost meanwhile. */

@@ -60,7 +60,8 @@ export interface Outcome {
   readonly more: boolean;
 }
 
-type SeatState = 'opening' | 'idle' | 'busy' | 'closing';
+/** `fresh`: opened, and about to make the call it was opened for. */
+type SeatState = 'opening' | 'fresh' | 'idle' | 'busy' | 'closing';
 
 interface Seat {
   readonly id: number;
@@ -169,7 +170,7 @@ export class Scheduler {
   /** The session is there; it looks for work at once. */
   opened(seatId: number, now: number): void {
     const seat = this.#seat(seatId);
-    this.#become(seat, 'idle', now);
+    this.#become(seat, 'fresh', now);
     this.#ask(seat.lane, 1, now);
   }
 
@@ -250,7 +251,7 @@ export class Scheduler {
       }
       this.#forgetIfEmpty(lane, now);
     }
-    const work = this.#suspended || this.#stopping ? null : this.#serve(now) ?? this.#starved(now);
+    const work = this.#suspended || this.#stopping ? this.#cool(now) : this.#runFresh(now) ?? this.#serve(now) ?? this.#starved(now);
     // Last, so that a seat whose time is over still takes the work that waits for one.
     return work ?? this.#expired(now);
   }
@@ -269,9 +270,25 @@ export class Scheduler {
     return at;
   }
 
+  /** A new session makes its first call, whoever else asks by now: two roles could otherwise close each other's for ever. */
+  #runFresh(now: number): Decision | null {
+    for (const seat of this.#seats.values()) if (seat.state === 'fresh') return this.#run(seat, this.#asking(now).length, now);
+    return null;
+  }
+
+  /** Nothing is to begin: what was about to is merely warm. */
+  #cool(now: number): null {
+    for (const seat of this.#seats.values()) if (seat.state === 'fresh') this.#become(seat, 'idle', now);
+    return null;
+  }
+
+  #asking(now: number): Lane[] {
+    return [...this.#lanes.values()].filter((lane) => lane.demand > 0 && lane.retryFrom <= now);
+  }
+
   #serve(now: number): Decision | null {
     if (this.#active() >= this.#limits.busy) return null;
-    const asking = [...this.#lanes.values()].filter((lane) => lane.demand > 0 && lane.retryFrom <= now)
+    const asking = this.#asking(now)
       .sort((a, b) => this.#activeOf(a) - this.#activeOf(b) || a.servedTurn - b.servedTurn);
     for (const lane of asking) {
       const decision = this.#serveLane(lane, asking.length, now);
@@ -391,12 +408,14 @@ export class Scheduler {
 
   #active(): number {
     let count = 0;
-    for (const seat of this.#seats.values()) if (seat.state === 'busy' || seat.state === 'opening') count += 1;
+    for (const seat of this.#seats.values()) if (isActive(seat)) count += 1;
     return count;
   }
 
   #activeOf(lane: Lane): number {
-    return this.#countOf(lane, 'busy') + this.#countOf(lane, 'opening');
+    let count = 0;
+    for (const seat of lane.seats) if (isActive(seat)) count += 1;
+    return count;
   }
 
   #countOf(lane: Lane, state: SeatState): number {
@@ -417,4 +436,9 @@ export class Scheduler {
     for (const seat of this.#seats.values()) if (seat.state === 'idle' && (oldest === undefined || seat.since < oldest.since)) oldest = seat;
     return oldest;
   }
+}
+
+/** At work, or on its way to. */
+function isActive({ state }: Seat): boolean {
+  return state === 'busy' || state === 'opening' || state === 'fresh';
 }

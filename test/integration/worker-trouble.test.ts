@@ -72,6 +72,10 @@ test.serial('a worker that starts before the server waits for it', async (t) => 
   const worker = await start(t, database);
   const away = await worker.event('server.away');
   t.is(away.level, 'warn');
+  await worker.event('server.away', 8);
+  const tries = worker.events.filter(({ event }) => event === 'server.away').map(({ time }) => Date.parse(String(time)));
+  // Eight tries with doubling pauses from 25 ms at least to 233 ms at least: never in a rush.
+  t.true((tries[7] ?? 0) - (tries[0] ?? 0) >= 600, `eight tries within ${(tries[7] ?? 0) - (tries[0] ?? 0)} ms`);
   await cluster.start();
   await worker.event('server.ready');
   await cluster.query(startSql('alice'), database);

@@ -1,0 +1,239 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { HESITATION, PROBE, PROBE_AGAIN, Scheduler, SHORT_SLICE, SLICE, type Decision, type Limits } from '../../src/worker/scheduler.ts';
+
+const LIMITS: Limits = { open: 4, busy: 4, perRole: 3, idle: 60_000, acquireTimeout: 30_000 };
+const NOTHING = { steps: 0, nextDue: null, more: false };
+const A = 100;
+const B = 200;
+
+/** All decisions that are due now. */
+function drain(scheduler: Scheduler, now: number): Decision[] {
+  const decisions: Decision[] = [];
+  for (let decision = scheduler.next(now); decision !== null; decision = scheduler.next(now)) decisions.push(decision);
+  return decisions;
+}
+
+const kinds = (decisions: readonly Decision[]): string[] => decisions.map(({ kind, role }) => `${kind} ${role}`);
+const seatOf = (decision: Decision | undefined): number => (decision !== undefined && 'seat' in decision ? decision.seat : -1);
+
+/** A scheduler whose role A has a session that is inside a call since time 0. */
+function withOneBusy(limits: Limits = LIMITS): { scheduler: Scheduler; seat: number } {
+  const scheduler = new Scheduler(limits);
+  scheduler.wake(A, 0);
+  const seat = seatOf(drain(scheduler, 0)[0]);
+  scheduler.opened(seat, 0);
+  drain(scheduler, 0);
+  return { scheduler, seat };
+}
+
+test('the first wake opens a session, which is run as soon as it is there', (t) => {
+  const scheduler = new Scheduler(LIMITS);
+  scheduler.wake(A, 0);
+  const opened = drain(scheduler, 0);
+  t.deepEqual(kinds(opened), [`open ${A}`]);
+  scheduler.opened(seatOf(opened[0]), 40);
+  t.deepEqual(drain(scheduler, 40), [{ kind: 'run', seat: seatOf(opened[0]), role: A, slice: SLICE }]);
+});
+
+test('a warm session takes a wake at once', (t) => {
+  const { scheduler, seat } = withOneBusy();
+  scheduler.completed(seat, NOTHING, 5);
+  t.deepEqual(drain(scheduler, 5), []);
+  t.true(scheduler.hasWarm(A));
+  scheduler.wake(A, 900);
+  t.deepEqual(kinds(drain(scheduler, 900)), [`run ${A}`]);
+});
+
+test('with all sessions busy a wake waits a moment for one, and is not lost', (t) => {
+  const { scheduler, seat } = withOneBusy();
+  scheduler.wake(A, 50);
+  t.deepEqual(drain(scheduler, 50), []);
+  t.is(scheduler.nextCheck(50), 50 + HESITATION);
+  // What woke us may have come after the call's last look: the seat that comes free looks again.
+  scheduler.completed(seat, NOTHING, 50 + HESITATION - 1);
+  t.deepEqual(kinds(drain(scheduler, 50 + HESITATION - 1)), [`run ${A}`]);
+});
+
+test('a wake opens one further session when none comes free', (t) => {
+  const { scheduler } = withOneBusy();
+  scheduler.wake(A, 50);
+  t.deepEqual(kinds(drain(scheduler, 50 + HESITATION)), [`open ${A}`]);
+  scheduler.wake(A, 51 + HESITATION);
+  t.deepEqual(drain(scheduler, 51 + 3 * HESITATION), [], 'one at a time');
+});
+
+test('a call with work left grows the lane up to its limit', (t) => {
+  const { scheduler, seat } = withOneBusy();
+  scheduler.completed(seat, { steps: 9, nextDue: null, more: true }, SLICE);
+  t.deepEqual(kinds(drain(scheduler, SLICE)), [`run ${A}`, `open ${A}`]);
+});
+
+test('behind a long step one more session looks; when it finds nothing no other does', (t) => {
+  const { scheduler } = withOneBusy();
+  t.deepEqual(drain(scheduler, PROBE - 1), []);
+  const probe = drain(scheduler, PROBE);
+  t.deepEqual(kinds(probe), [`open ${A}`]);
+  scheduler.opened(seatOf(probe[0]), PROBE + 40);
+  drain(scheduler, PROBE + 40);
+  scheduler.completed(seatOf(probe[0]), NOTHING, PROBE + 41);
+  t.deepEqual(drain(scheduler, PROBE + 5000), []);
+  t.is(scheduler.counts.open, 2);
+});
+
+test('what a busy session works on, seen as due by the sweep, opens no session after session', (t) => {
+  const { scheduler } = withOneBusy({ ...LIMITS, idle: 100 });
+  const probe = drain(scheduler, PROBE);
+  scheduler.opened(seatOf(probe[0]), PROBE);
+  drain(scheduler, PROBE);
+  scheduler.completed(seatOf(probe[0]), NOTHING, PROBE);
+  t.deepEqual(kinds(drain(scheduler, PROBE + 100)), [`close ${A}`]);
+  scheduler.closed(seatOf(probe[0]));
+  scheduler.sweepDue(A, PROBE + 2000);
+  t.deepEqual(drain(scheduler, PROBE + 2000 + HESITATION), []);
+  scheduler.sweepDue(A, PROBE + PROBE_AGAIN);
+  t.deepEqual(kinds(drain(scheduler, PROBE + PROBE_AGAIN + HESITATION)), [`open ${A}`]);
+});
+
+test('slices are short when sessions are scarce', (t) => {
+  const { scheduler, seat } = withOneBusy({ ...LIMITS, open: 1, busy: 1, perRole: 1 });
+  scheduler.completed(seat, { ...NOTHING, more: true }, SLICE);
+  t.deepEqual(drain(scheduler, SLICE), [{ kind: 'run', seat, role: A, slice: SHORT_SLICE }]);
+});
+
+test('the role that waits gets the next turn, by closing a session of the other when there is no room', (t) => {
+  const { scheduler, seat } = withOneBusy({ ...LIMITS, open: 1, busy: 1, perRole: 1 });
+  scheduler.wake(B, 10);
+  t.deepEqual(drain(scheduler, 10), []);
+  scheduler.completed(seat, { steps: 5, nextDue: null, more: true }, 20);
+  t.deepEqual(kinds(drain(scheduler, 20)), [`close ${A}`]);
+  scheduler.closed(seat);
+  t.deepEqual(kinds(drain(scheduler, 21)), [`open ${B}`]);
+});
+
+test('a timer wakes its role, the earliest first, however far it is', (t) => {
+  const scheduler = new Scheduler(LIMITS);
+  const year = 365 * 86_400_000;
+  scheduler.timer(A, year);
+  scheduler.timer(A, 2 * year);
+  t.is(scheduler.nextCheck(0), year);
+  t.deepEqual(drain(scheduler, year - 1), []);
+  t.deepEqual(kinds(drain(scheduler, year)), [`open ${A}`]);
+});
+
+test('a lane that is held back is not served before, and is not called starved', (t) => {
+  const scheduler = new Scheduler(LIMITS);
+  scheduler.holdOpening(A, 90_000, 0);
+  t.deepEqual(drain(scheduler, 89_999), []);
+  t.is(scheduler.nextCheck(89_999), 90_000);
+  t.deepEqual(kinds(drain(scheduler, 90_000)), [`open ${A}`]);
+  const held = new Scheduler(LIMITS);
+  held.holdRole(A, 90_000, 0);
+  t.deepEqual(drain(held, 89_999), []);
+  held.resume();
+  t.deepEqual(kinds(drain(held, 89_999)), [`open ${A}`], 'a server that is back starts afresh');
+});
+
+test('work that gets no session in time is starved, and reported again every second', (t) => {
+  const { scheduler } = withOneBusy({ ...LIMITS, busy: 1 });
+  scheduler.wake(B, 1000);
+  t.deepEqual(drain(scheduler, 30_999).filter(({ role }) => role === B), []);
+  t.deepEqual(kinds(drain(scheduler, 31_000)).filter((kind) => kind.endsWith(String(B))), [`starved ${B}`]);
+  t.deepEqual(kinds(drain(scheduler, 31_999)).filter((kind) => kind.endsWith(String(B))), []);
+  t.deepEqual(kinds(drain(scheduler, 32_000)).filter((kind) => kind.endsWith(String(B))), [`starved ${B}`]);
+});
+
+test('suspended nothing begins; stopping, warm sessions are closed', (t) => {
+  const { scheduler, seat } = withOneBusy();
+  scheduler.suspend();
+  scheduler.wake(B, 1);
+  t.deepEqual(drain(scheduler, 1), []);
+  scheduler.resume();
+  t.deepEqual(kinds(drain(scheduler, 1)), [`open ${B}`]);
+  scheduler.completed(seat, { ...NOTHING, more: true }, 2);
+  scheduler.stop();
+  t.deepEqual(kinds(drain(scheduler, 2)), [`close ${A}`]);
+});
+
+test('a seat whose time is over still takes the work that waits for one', (t) => {
+  const { scheduler, seat } = withOneBusy({ ...LIMITS, idle: 0 });
+  scheduler.wake(A, 3);
+  scheduler.completed(seat, NOTHING, 4);
+  t.deepEqual(kinds(drain(scheduler, 4)), [`run ${A}`]);
+});
+
+/**
+ * A world for the scheduler: roles with queues of steps of some length, sessions that open and work in simulated time.
+ * Returns what happened.
+ */
+function simulate(limits: Limits, arrivals: readonly { at: number; role: number; lasts: number }[], horizon: number) {
+  const scheduler = new Scheduler(limits);
+  const queues = new Map<number, { at: number; lasts: number }[]>();
+  const opening = new Map<number, { role: number; ready: number }>();
+  const calls = new Map<number, { role: number; end: number; more: boolean; steps: number }>();
+  const served: { role: number; waited: number }[] = [];
+  const sorted = [...arrivals].sort((a, b) => a.at - b.at);
+  let most = 0;
+  let mostOfOne = 0;
+  let busiest = 0;
+  for (let now = 0; now <= horizon; now += 1) {
+    for (; sorted[0] !== undefined && sorted[0].at <= now; sorted.shift()) {
+      const { role, lasts } = sorted[0];
+      queues.set(role, [...(queues.get(role) ?? []), { at: now, lasts }]);
+      scheduler.wake(role, now);
+    }
+    for (const [seat, { ready }] of opening) if (ready <= now) {
+      opening.delete(seat);
+      scheduler.opened(seat, now);
+    }
+    for (const [seat, call] of calls) if (call.end <= now) {
+      calls.delete(seat);
+      scheduler.completed(seat, { steps: call.steps, nextDue: null, more: call.more }, now);
+    }
+    for (const decision of drain(scheduler, now)) {
+      if (decision.kind === 'open') opening.set(decision.seat, { role: decision.role, ready: now + 20 });
+      if (decision.kind === 'close') scheduler.closed(decision.seat);
+      if (decision.kind === 'run') {
+        const queue = queues.get(decision.role) ?? [];
+        let end = now + 1;
+        let steps = 0;
+        while (queue[0] !== undefined && end < now + decision.slice) {
+          const step = queue.shift() as { at: number; lasts: number };
+          served.push({ role: decision.role, waited: end - step.at });
+          end += step.lasts;
+          steps += 1;
+        }
+        calls.set(decision.seat, { role: decision.role, end, more: queue.length > 0, steps });
+      }
+    }
+    most = Math.max(most, scheduler.counts.open);
+    busiest = Math.max(busiest, calls.size + opening.size);
+    for (const role of queues.keys()) {
+      mostOfOne = Math.max(mostOfOne, [...calls.values(), ...opening.values()].filter((call) => call.role === role).length);
+    }
+  }
+  return { served, most, busiest, mostOfOne, left: [...queues.values()].flat().length };
+}
+
+test('whatever arrives when: everything is served, within the limits', (t) => {
+  const arrival = fc.record({ at: fc.integer({ min: 0, max: 2000 }), role: fc.integer({ min: 1, max: 6 }), lasts: fc.integer({ min: 1, max: 300 }) });
+  const limits = fc.record({ open: fc.integer({ min: 1, max: 5 }), busy: fc.integer({ min: 1, max: 5 }), perRole: fc.integer({ min: 1, max: 4 }), idle: fc.constantFrom(0, 100, 60_000) });
+  fc.assert(fc.property(limits, fc.array(arrival, { maxLength: 30 }), (bounds, arrivals) => {
+    const all = { ...bounds, busy: Math.min(bounds.busy, bounds.open), acquireTimeout: 1e9 };
+    const { served, most, busiest, mostOfOne, left } = simulate(all, arrivals, 2000 + 30 * 350 + 30 * 50);
+    t.is(left, 0);
+    t.is(served.length, arrivals.length);
+    t.true(most <= all.open && busiest <= all.busy && mostOfOne <= all.perRole, `${most} open, ${busiest} busy, ${mostOfOne} of one role`);
+  }), { numRuns: 60 });
+});
+
+test('fairness: a role with one step waits a few slices at most behind roles with thousands', (t) => {
+  fc.assert(fc.property(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }), fc.integer({ min: 100, max: 1500 }), (open, greedy, at) => {
+    const limits = { open, busy: open, perRole: open, idle: 60_000, acquireTimeout: 1e9 };
+    const backlog = Array.from({ length: greedy }, (_, i) => Array.from({ length: 4000 }, () => ({ at: 0, role: i + 10, lasts: 2 }))).flat();
+    const { served } = simulate(limits, [...backlog, { at, role: 1, lasts: 2 }], at + 1200);
+    const waited = served.find(({ role }) => role === 1)?.waited ?? Number.POSITIVE_INFINITY;
+    // A slice until a seat is free (a long one if it began when seats were plenty), and 20 ms for the session.
+    t.true(waited <= SLICE + SHORT_SLICE + 25, `waited ${waited} ms with ${open} seats behind ${greedy}`);
+  }), { numRuns: 15 });
+});
