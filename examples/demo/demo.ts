@@ -42,7 +42,7 @@ async function main(): Promise<void> {
 async function story(cluster: Cluster, database: string, shop: Client, first: Worker): Promise<void> {
   screen.say('The workflow, as somebody would type it into psql. ~> is "then", & is "both at once", |=> names a result:');
   screen.sql(/AS \$\$\s*(SELECT 'SELECT id[^]*?)\$\$;/.exec(SHOP)?.[1] ?? '');
-  screen.say('Let it run for order 42, a telescope for 349.00:');
+  screen.say('Let it run for order 42, a telescope for 349:');
   screen.sql("SELECT df.setvar('order', '42');\nSELECT df.start(fulfil(), 'order 42');");
   await shop.query("SELECT df.setvar('order', '42')");
   const { rows: [started] } = await shop.query<{ id: string }>("SELECT df.start(fulfil(), 'order 42') AS id");

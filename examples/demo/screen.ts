@@ -45,11 +45,9 @@ export class Screen {
       process.stdout.write(`${up}${[this.colour('dim', `    ${time} s`), ...lines.map((line) => `    ${this.#paint(line)}`)].join('\n')}\n`);
       this.#drawn = lines.length + 1;
     } else {
-      const same = lines.length === this.#last.length;
-      if (this.#last.length === 0) process.stdout.write('\n');
-      lines.forEach((line, at) => {
-        if (line !== '' && (!same || line !== this.#last[at])) process.stdout.write(`    ${time} s  ${line}\n`);
-      });
+      const before = new Set(this.#last);
+      if (before.size === 0) process.stdout.write('\n');
+      for (const line of lines) if (line !== '' && !before.has(line)) process.stdout.write(`    ${time} s  ${line}\n`);
     }
     this.#last = lines;
   }

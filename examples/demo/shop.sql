@@ -3,16 +3,16 @@
 -- Each function does one thing that must happen once, and takes its time over it. It also counts its calls in a
 -- sequence: no rollback undoes that, so a call that was interrupted shows, while its effect must not.
 
-CREATE TABLE orders    (id integer PRIMARY KEY, item text NOT NULL, total numeric NOT NULL);
+CREATE TABLE orders    (id integer PRIMARY KEY, item text NOT NULL, total integer NOT NULL);
 CREATE TABLE notes     (order_id integer, note text);
 CREATE TABLE stock     (item text PRIMARY KEY, reserved integer NOT NULL DEFAULT 0);
-CREATE TABLE payments  (order_id integer, amount numeric, paid_at timestamptz DEFAULT now());
+CREATE TABLE payments  (order_id integer, amount integer, paid_at timestamptz DEFAULT now());
 CREATE TABLE shipments (order_id integer, courier text, shipped_at timestamptz DEFAULT now());
 CREATE SEQUENCE reserve_calls;
 CREATE SEQUENCE charge_calls;
 CREATE SEQUENCE ship_calls;
 
-INSERT INTO orders VALUES (41, 'pencil', 2.50), (42, 'telescope', 349.00);
+INSERT INTO orders VALUES (41, 'pencil', 2), (42, 'telescope', 349);
 INSERT INTO stock VALUES ('pencil'), ('telescope');
 
 CREATE FUNCTION reserve(p_item text) RETURNS text LANGUAGE plpgsql AS $$
@@ -23,7 +23,7 @@ BEGIN
     RETURN 'reserved';
 END $$;
 
-CREATE FUNCTION charge(p_order integer, p_amount numeric) RETURNS text LANGUAGE plpgsql AS $$
+CREATE FUNCTION charge(p_order integer, p_amount integer) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM nextval('charge_calls');
     INSERT INTO payments (order_id, amount) VALUES (p_order, p_amount);
