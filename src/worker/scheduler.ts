@@ -16,6 +16,8 @@
  *   bounded time, and shorter ones when seats are scarce, so the next turn is never far.
  */
 
+import { anyIs, coldest, countActive, NEVER, newLane, warmest, type Lane, type Seat, type SeatState } from './lane.ts';
+
 /** ms that a wake waits for a busy seat before a further one is opened. */
 export const HESITATION = 10;
 /** ms after which a call counts as inside a long step. */
@@ -59,43 +61,6 @@ export interface Outcome {
   /** True when the call reached its bound with due work left. */
   readonly more: boolean;
 }
-
-/** `fresh`: opened, and about to make the call it was opened for. */
-type SeatState = 'opening' | 'fresh' | 'idle' | 'busy' | 'closing';
-
-interface Seat {
-  readonly id: number;
-  readonly lane: Lane;
-  state: SeatState;
-  /** Instant of the last change of state. */
-  since: number;
-  /** The turn in which its last call began. */
-  turn: number;
-}
-
-interface Lane {
-  readonly role: number;
-  readonly seats: Set<Seat>;
-  /** How many seats the due work asks for; 0 when nothing is known to be due. */
-  demand: number;
-  /** Since when demand is unserved. */
-  demandSince: number;
-  /** The turn of the last wake, to tell whether a call that found nothing can have seen what woke us. */
-  wokenTurn: number;
-  /** No further seat is opened before this. */
-  openFrom: number;
-  /** After a failure: nothing is run before `retryFrom`, nothing opened before `reopenFrom`. */
-  retryFrom: number;
-  reopenFrom: number;
-  probeAt: number;
-  /** A look behind long steps found nothing; the sweep alone does not cause another before this. */
-  quietUntil: number;
-  nextDue: number;
-  /** The turn in which the lane was last served. */
-  servedTurn: number;
-}
-
-const NEVER = Number.POSITIVE_INFINITY;
 
 export class Scheduler {
   readonly #lanes = new Map<number, Lane>();
@@ -146,7 +111,7 @@ export class Scheduler {
    */
   sweepDue(role: number, now: number): void {
     const lane = this.#lane(role);
-    if (now < lane.quietUntil && this.#activeOf(lane) > 0 && this.#idleOf(lane) === undefined) return;
+    if (now < lane.quietUntil && countActive(lane.seats) > 0 && warmest(lane.seats) === undefined) return;
     this.#ask(lane, 1, now);
   }
 
@@ -159,7 +124,7 @@ export class Scheduler {
   /** True when a warm session of the role could take a wake at once. */
   hasWarm(role: number): boolean {
     const lane = this.#lanes.get(role);
-    return lane !== undefined && this.#idleOf(lane) !== undefined;
+    return lane !== undefined && warmest(lane.seats) !== undefined;
   }
 
   /** True when the role has any session, whatever it does. */
@@ -187,7 +152,7 @@ export class Scheduler {
       return;
     }
     lane.probeAt = NEVER;
-    if (outcome.steps === 0 && quick && this.#activeOf(lane) > 0) lane.quietUntil = now + PROBE_AGAIN;
+    if (outcome.steps === 0 && quick && countActive(lane.seats) > 0) lane.quietUntil = now + PROBE_AGAIN;
     // What woke us after the call began may have come after its last look.
     lane.demand = lane.wokenTurn > turn ? 1 : 0;
   }
@@ -223,19 +188,19 @@ export class Scheduler {
 
   /** Asks that the longest-idle warm session be closed, to free a connection of the server; null if none is warm. */
   evict(now: number): Decision | null {
-    const victim = this.#longestIdle();
+    const victim = coldest(this.#seats.values());
     return victim === undefined ? null : this.#close(victim, now);
   }
 
   /** True when no work is known to be due and none is running. */
   get quiet(): boolean {
     for (const lane of this.#lanes.values()) if (lane.demand > 0) return false;
-    return this.#active() === 0;
+    return countActive(this.#seats.values()) === 0;
   }
 
   /** Sessions by state, for the log. */
   get counts(): { open: number; busy: number } {
-    return { open: this.#seats.size, busy: this.#active() };
+    return { open: this.#seats.size, busy: countActive(this.#seats.values()) };
   }
 
   /** The next thing to do, or null. Every decision counts as begun the moment it is returned. */
@@ -247,7 +212,7 @@ export class Scheduler {
       }
       if (lane.probeAt <= now) {
         lane.probeAt = NEVER;
-        if (this.#activeOf(lane) > 0) this.#ask(lane, 1, now - HESITATION);
+        if (countActive(lane.seats) > 0) this.#ask(lane, 1, now - HESITATION);
       }
       this.#forgetIfEmpty(lane, now);
     }
@@ -287,9 +252,9 @@ export class Scheduler {
   }
 
   #serve(now: number): Decision | null {
-    if (this.#active() >= this.#limits.busy) return null;
+    if (countActive(this.#seats.values()) >= this.#limits.busy) return null;
     const asking = this.#asking(now)
-      .sort((a, b) => this.#activeOf(a) - this.#activeOf(b) || a.servedTurn - b.servedTurn);
+      .sort((a, b) => countActive(a.seats) - countActive(b.seats) || a.servedTurn - b.servedTurn);
     for (const lane of asking) {
       const decision = this.#serveLane(lane, asking.length, now);
       if (decision !== null) return decision;
@@ -298,15 +263,15 @@ export class Scheduler {
   }
 
   #serveLane(lane: Lane, asking: number, now: number): Decision | null {
-    if (this.#activeOf(lane) >= this.#limits.perRole) return null;
-    const warm = this.#idleOf(lane);
+    if (countActive(lane.seats) >= this.#limits.perRole) return null;
+    const warm = warmest(lane.seats);
     if (warm !== undefined) return this.#run(warm, asking, now);
     if (now < lane.openFrom || now < lane.reopenFrom || lane.seats.size >= this.#limits.perRole) return null;
     // One at a time: the seat that is being opened will take the wake, and asks for another if there is more.
-    if (this.#countOf(lane, 'opening') > 0) return null;
+    if (anyIs('opening', lane.seats)) return null;
     if (this.#seats.size < this.#limits.open) return this.#open(lane, now);
-    for (const seat of this.#seats.values()) if (seat.state === 'closing') return null;
-    const victim = this.#longestIdle();
+    if (anyIs('closing', this.#seats.values())) return null;
+    const victim = coldest(this.#seats.values());
     return victim === undefined ? null : this.#close(victim, now);
   }
 
@@ -316,7 +281,7 @@ export class Scheduler {
     lane.probeAt = now + PROBE;
     seat.turn = lane.servedTurn;
     this.#become(seat, 'busy', now);
-    const scarce = asking > 1 || this.#active() >= this.#limits.busy;
+    const scarce = asking > 1 || countActive(this.#seats.values()) >= this.#limits.busy;
     return { kind: 'run', seat: seat.id, role: lane.role, slice: scarce ? SHORT_SLICE : SLICE };
   }
 
@@ -353,7 +318,7 @@ export class Scheduler {
     for (const lane of this.#lanes.values()) {
       // A lane in back-off, or with a seat about to open, is not short of seats.
       if (lane.demand === 0 || lane.retryFrom > now || lane.reopenFrom > now) continue;
-      if (this.#countOf(lane, 'opening') > 0) continue;
+      if (anyIs('opening', lane.seats)) continue;
       if (now - lane.demandSince < this.#limits.acquireTimeout) continue;
       // Reported anew every second: what has waited less than the limit is not failed with the rest.
       lane.demandSince = now - this.#limits.acquireTimeout + STARVED_AGAIN;
@@ -366,7 +331,7 @@ export class Scheduler {
     if (lane.demand === 0) {
       lane.demandSince = now;
       // Growth after a call with work left (seats > 1) has had its whole slice to hesitate.
-      lane.openFrom = seats === 1 && this.#activeOf(lane) > 0 ? now + HESITATION : now;
+      lane.openFrom = seats === 1 && countActive(lane.seats) > 0 ? now + HESITATION : now;
     }
     lane.demand = Math.max(lane.demand, Math.min(seats, this.#limits.perRole));
   }
@@ -385,10 +350,7 @@ export class Scheduler {
   #lane(role: number): Lane {
     let lane = this.#lanes.get(role);
     if (lane === undefined) {
-      lane = {
-        role, seats: new Set(), demand: 0, demandSince: 0, wokenTurn: 0, openFrom: 0, retryFrom: 0, reopenFrom: 0,
-        probeAt: NEVER, quietUntil: 0, nextDue: NEVER, servedTurn: 0,
-      };
+      lane = newLane(role);
       this.#lanes.set(role, lane);
     }
     return lane;
@@ -405,40 +367,4 @@ export class Scheduler {
     if (seat === undefined) throw new Error(`the scheduler knows no seat ${id}`);
     return seat;
   }
-
-  #active(): number {
-    let count = 0;
-    for (const seat of this.#seats.values()) if (isActive(seat)) count += 1;
-    return count;
-  }
-
-  #activeOf(lane: Lane): number {
-    let count = 0;
-    for (const seat of lane.seats) if (isActive(seat)) count += 1;
-    return count;
-  }
-
-  #countOf(lane: Lane, state: SeatState): number {
-    let count = 0;
-    for (const seat of lane.seats) if (seat.state === state) count += 1;
-    return count;
-  }
-
-  /** The warm seat used last: the others reach their end sooner, and its caches are the warmest. */
-  #idleOf(lane: Lane): Seat | undefined {
-    let latest: Seat | undefined;
-    for (const seat of lane.seats) if (seat.state === 'idle' && (latest === undefined || seat.since >= latest.since)) latest = seat;
-    return latest;
-  }
-
-  #longestIdle(): Seat | undefined {
-    let oldest: Seat | undefined;
-    for (const seat of this.#seats.values()) if (seat.state === 'idle' && (oldest === undefined || seat.since < oldest.since)) oldest = seat;
-    return oldest;
-  }
-}
-
-/** At work, or on its way to. */
-function isActive({ state }: Seat): boolean {
-  return state === 'busy' || state === 'opening' || state === 'fresh';
 }

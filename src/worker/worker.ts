@@ -10,10 +10,11 @@ import { Bell } from './bell.ts';
 import type { CancelTimer, Clock } from './clock.ts';
 import { roleConnection, type Place } from './connection.ts';
 import { CannotStart, Control } from './control.ts';
-import { deleteOld, failAllDue, failLongDue, refusalMessage } from './duties.ts';
+import { deleteOld } from './duties.ts';
 import { classifyCall, classifyConnect, type Failure } from './failures.ts';
 import { errorFields, type Log } from './log.ts';
 import type { AgendaRow } from './protocol.ts';
+import { Refusals } from './refusals.ts';
 import { Scheduler, type Decision, type Limits } from './scheduler.ts';
 import { Session } from './session.ts';
 import type { ServerSettings } from './settings.ts';
@@ -59,8 +60,7 @@ export class Worker {
   readonly #sessions = new Map<number, OpenSession>();
   readonly #names = new Map<number, string>();
   readonly #backoffs = new Map<number, Backoff>();
-  /** Roles whose due work is being failed. */
-  readonly #failing = new Set<number>();
+  readonly #refusals: Refusals;
   #settings: ServerSettings | null = null;
   #limits: Limits = { open: 1, busy: 1, perRole: 1, idle: 0, acquireTimeout: 1 };
   #knowsOverdue = false;
@@ -86,6 +86,12 @@ export class Worker {
       agenda: (rows) => this.#agenda(rows),
       notified: (role) => this.#notified(role),
       away: (what) => this.#away(what),
+    });
+    this.#refusals = new Refusals(place, this.#names, this.#scheduler, log, {
+      lookUp: (role) => this.#control.lookUp(role),
+      delay: (role, failure) => this.#delay(role, failure),
+      now: () => clock.now(),
+      changed: () => this.#pump(),
     });
   }
 
@@ -154,13 +160,13 @@ export class Worker {
       if (name !== null) this.#names.set(role, name);
       if (nextDue !== null) this.#scheduler.timer(role, this.#control.toLocal(nextDue) + 1);
       if (!due) continue;
-      if (name === null || !canLogin) this.#begin(this.#refuse(role, null));
+      if (name === null || !canLogin) this.#begin(this.#refusals.refuse(role, null));
       else this.#scheduler.sweepDue(role, now);
     }
     if (this.#options.once) {
       const nothing = !rows.some((row) => row.due);
       // Due, but not for us to do: another worker is at it.
-      const stuck = this.#roundSteps === 0 && this.#scheduler.quiet && this.#failing.size === 0;
+      const stuck = this.#roundSteps === 0 && this.#scheduler.quiet && this.#refusals.pending === 0;
       this.#roundSteps = 0;
       if (nothing || stuck) this.stop();
     }
@@ -194,7 +200,7 @@ export class Worker {
     const at = this.#scheduler.nextCheck(this.#clock.now());
     this.#cancelCheck = at === Number.POSITIVE_INFINITY ? () => undefined : this.#clock.after(at - this.#clock.now(), () => this.#pump());
     this.#bell.ring();
-    if (this.#options.once && this.#roundSteps !== null && this.#settings !== null && this.#scheduler.quiet && this.#failing.size === 0 && !this.#stopping) {
+    if (this.#options.once && this.#roundSteps !== null && this.#settings !== null && this.#scheduler.quiet && this.#refusals.pending === 0 && !this.#stopping) {
       this.#control.requestAgenda();
     }
   }
@@ -213,7 +219,7 @@ export class Worker {
         const found = await this.#control.lookUp(role);
         if (found === null) {
           this.#scheduler.closed(seat);
-          return await this.#refuse(role, null);
+          return await this.#refusals.refuse(role, null);
         }
         name = found.name;
         this.#names.set(role, name);
@@ -282,7 +288,7 @@ export class Worker {
       return this.#scheduler.wake(role, this.#clock.now());
     }
     const failure = classifyConnect(error);
-    if (failure === 'refused') return this.#refuse(role, error);
+    if (failure === 'refused') return this.#refusals.refuse(role, error);
     const delay = this.#delay(role, failure);
     this.#log[failure === 'unknown' ? 'error' : 'warn']('session.not_opened', { role: name, failure, retry_ms: Math.round(delay), ...errorFields(error) });
     this.#scheduler.holdOpening(role, delay, this.#clock.now());
@@ -296,7 +302,7 @@ export class Worker {
   async #callFailed(role: number, error: unknown): Promise<void> {
     const failure = classifyCall(error);
     if (this.#stopping) return this.#log.info('work.abandoned', { role: this.#names.get(role), ...errorFields(error) });
-    if (failure === 'refused') return this.#refuse(role, error);
+    if (failure === 'refused') return this.#refusals.refuse(role, error);
     const delay = this.#delay(role, failure);
     this.#log[failure === 'unknown' ? 'error' : 'warn']('work.failed', {
       role: this.#names.get(role), failure, retry_ms: Math.round(delay), ...errorFields(error),
@@ -315,58 +321,13 @@ export class Worker {
     return backoff.next();
   }
 
-  /**
-   * The role cannot work: it is gone, has no LOGIN, or the server refuses it. Fails what it has due, and says why.
-   * @param error the server's refusal; null when the agenda or a look-up said so
-   */
-  async #refuse(role: number, error: unknown): Promise<void> {
-    if (this.#failing.has(role) || this.#stopping) return;
-    this.#failing.add(role);
-    try {
-      const tried = this.#names.get(role);
-      const found = await this.#control.lookUp(role);
-      if (found !== null && (error === null ? found.canLogin : found.name !== tried)) {
-        // Renamed, or allowed again, since we looked.
-        this.#names.set(role, found.name);
-        this.#scheduler.wake(role, this.#clock.now());
-        return;
-      }
-      const message = refusalMessage(role, found?.name ?? tried, found, error);
-      const failed = await failAllDue(this.#options.place, role, message);
-      this.#log[failed > 0 ? 'warn' : 'debug']('role.refused', { role: found?.name ?? tried ?? null, oid: role, failed, message });
-      // Nothing to fail: what is due is in somebody's hands. The sweep asks again, and the pause keeps it from doing so in haste.
-      if (failed === 0) this.#scheduler.holdRole(role, this.#delay(role, 'crowded'), this.#clock.now());
-      this.#scheduler.settle(role);
-      if (found === null) this.#names.delete(role);
-    } catch (failure) {
-      const delay = this.#delay(role, 'unknown');
-      this.#log.error('role.not_failed', { oid: role, retry_ms: Math.round(delay), ...errorFields(failure) });
-      this.#scheduler.holdRole(role, delay, this.#clock.now());
-    } finally {
-      this.#failing.delete(role);
-      this.#pump();
-    }
-  }
-
-  /** Fails what has waited for a session longer than pg_durable.execution_acquire_timeout (contract: semantics §3). */
   async #failStarved(role: number): Promise<void> {
     const { busy, perRole, acquireTimeout } = this.#limits;
-    const name = this.#names.get(role);
-    const seconds = acquireTimeout / 1000;
     const own = perRole < busy ? ` (${perRole} of them for one role)` : '';
     const message = `connection limit reached: all sessions were busy, max_user_connections=${this.#settings?.maxUserConnections ?? busy}${own}. ` +
-      `Timed out after ${seconds}s`;
-    if (!this.#knowsOverdue) return this.#log.warn('role.starved', { role: name, message });
-    if (this.#failing.has(role)) return;
-    this.#failing.add(role);
-    try {
-      const failed = await failLongDue(this.#options.place, role, message, acquireTimeout);
-      if (failed > 0) this.#log.warn('role.starved', { role: name, failed, message });
-    } catch (error) {
-      this.#log.error('role.not_failed', { role: name, ...errorFields(error) });
-    } finally {
-      this.#failing.delete(role);
-    }
+      `Timed out after ${acquireTimeout / 1000}s`;
+    if (this.#knowsOverdue) await this.#refusals.failOverdue(role, message, acquireTimeout);
+    else this.#log.warn('role.starved', { role: this.#names.get(role), message });
   }
 
   // --- duties -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+/** What the scheduler knows of one submitting role (a lane) and of one of its sessions (a seat). */
+
+/** `fresh`: opened, and about to make the call it was opened for. */
+export type SeatState = 'opening' | 'fresh' | 'idle' | 'busy' | 'closing';
+
+export interface Seat {
+  readonly id: number;
+  readonly lane: Lane;
+  state: SeatState;
+  /** Instant of the last change of state. */
+  since: number;
+  /** The turn in which its last call began. */
+  turn: number;
+}
+
+export interface Lane {
+  readonly role: number;
+  readonly seats: Set<Seat>;
+  /** How many seats the due work asks for; 0 when nothing is known to be due. */
+  demand: number;
+  /** Since when demand is unserved. */
+  demandSince: number;
+  /** The turn of the last wake, to tell whether a call that found nothing can have seen what woke us. */
+  wokenTurn: number;
+  /** No further seat is opened before this. */
+  openFrom: number;
+  /** After a failure: nothing is run before `retryFrom`, nothing opened before `reopenFrom`. */
+  retryFrom: number;
+  reopenFrom: number;
+  probeAt: number;
+  /** A look behind long steps found nothing; the sweep alone does not cause another before this. */
+  quietUntil: number;
+  nextDue: number;
+  /** The turn in which the lane was last served. */
+  servedTurn: number;
+}
+
+export const NEVER = Number.POSITIVE_INFINITY;
+
+export function newLane(role: number): Lane {
+  return {
+    role, seats: new Set(), demand: 0, demandSince: 0, wokenTurn: 0, openFrom: 0, retryFrom: 0, reopenFrom: 0,
+    probeAt: NEVER, quietUntil: 0, nextDue: NEVER, servedTurn: 0,
+  };
+}
+
+/** Seats at work, or on their way to it. */
+export function countActive(seats: Iterable<Seat>): number {
+  let count = 0;
+  for (const { state } of seats) if (state === 'busy' || state === 'opening' || state === 'fresh') count += 1;
+  return count;
+}
+
+/** Whether any of the seats is in this state. */
+export function anyIs(state: SeatState, seats: Iterable<Seat>): boolean {
+  for (const seat of seats) if (seat.state === state) return true;
+  return false;
+}
+
+/** The warm seat used last: the others reach their end sooner, and its caches are the warmest. */
+export function warmest(seats: Iterable<Seat>): Seat | undefined {
+  let latest: Seat | undefined;
+  for (const seat of seats) if (seat.state === 'idle' && (latest === undefined || seat.since >= latest.since)) latest = seat;
+  return latest;
+}
+
+/** The warm seat that has been idle for longest. */
+export function coldest(seats: Iterable<Seat>): Seat | undefined {
+  let oldest: Seat | undefined;
+  for (const seat of seats) if (seat.state === 'idle' && (oldest === undefined || seat.since < oldest.since)) oldest = seat;
+  return oldest;
+}
