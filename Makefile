@@ -6,8 +6,8 @@
 EXTENSION  = pg_durable
 VERSION   := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_durable.control)
 # The scripts are generated; which there will be follows from what lies in sql/.
-SCRIPTS   := $(sort dist/sql/$(EXTENSION)--$(VERSION).sql $(patsubst sql/%,dist/sql/%,$(wildcard sql/$(EXTENSION)--*.sql)))
-DATA_built = $(SCRIPTS)
+SQL_FILES := $(sort dist/sql/$(EXTENSION)--$(VERSION).sql $(patsubst sql/%,dist/sql/%,$(wildcard sql/$(EXTENSION)--*.sql)))
+DATA_built = $(SQL_FILES)
 EXTRA_CLEAN = dist .tmp
 NO_INSTALLCHECK = 1
 
@@ -44,7 +44,7 @@ dist/.built: package.json pg_durable.control tsconfig.json tsconfig.node.json $(
 	@npm run --silent build
 	@touch $@
 
-$(SCRIPTS): dist/.built
+$(SQL_FILES): dist/.built
 
 .PHONY: install-command uninstall-command
 install-command: dist/.built
