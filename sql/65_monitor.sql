@@ -121,3 +121,16 @@ BEGIN
     ORDER BY i.created_at DESC, i.id LIMIT limit_count;
 END $$;
 COMMENT ON FUNCTION df.list_instances(text, integer) IS 'The caller''s instances, newest first. In: a status or NULL, and how many (1 to pg_durable.list_instances_max_limit). Errors: a limit below 1, and "list_instances_max_limit (<n>)" above it.';
+
+CREATE FUNCTION df.metrics(OUT total_instances bigint, OUT running_instances bigint, OUT completed_instances bigint,
+    OUT failed_instances bigint, OUT total_executions bigint, OUT total_events bigint)
+LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(*), count(*) FILTER (WHERE i.status IN ('pending', 'running')), count(*) FILTER (WHERE i.status = 'completed'),
+        count(*) FILTER (WHERE i.status = 'failed'),
+        coalesce(sum((SELECT r.generation FROM _df.runs r WHERE r.instance_id = i.id)), 0)::bigint,
+        (SELECT count(*) FROM df.nodes n WHERE n.status <> 'pending')
+    FROM df.instances i
+$$;
+COMMENT ON FUNCTION df.metrics() IS 'Totals over the instances that the caller may see: all, pending or running, completed, failed, generations of root scopes, nodes that were moved.';
+REVOKE EXECUTE ON FUNCTION df.metrics() FROM PUBLIC;

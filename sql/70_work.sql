@@ -21,7 +21,7 @@ DECLARE
     outcomes   text[];
     durations  double precision[];
     started    timestamptz;
-    batch_from timestamptz;
+    steps_from timestamptz;
     verdict    text;
     sqlstate_  text;
     message    text;
@@ -61,9 +61,8 @@ BEGIN
             OR pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.<>) 'off' THEN
             SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE;
         END IF;
-        batch_from := pg_catalog.clock_timestamp();
         SELECT c.state, c.statements, c.modes, c.shared, c.next_due INTO batch
-        FROM _df.claim(pg_catalog.date_part('epoch', batch_from),
+        FROM _df.claim(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()),
             LEAST(max_steps OPERATOR(pg_catalog.-) steps, 1000)::pg_catalog.int4) c;
         IF batch.state OPERATOR(pg_catalog.=) 'idle' THEN
             next_due := pg_catalog.to_timestamp(batch.next_due);
@@ -82,8 +81,11 @@ BEGIN
         done := 0;
         FOR k IN 1..pg_catalog.cardinality(batch.statements) LOOP
             started := pg_catalog.clock_timestamp();
+            IF k OPERATOR(pg_catalog.=) 1 THEN
+                steps_from := started;
+            END IF;
             -- What a shared batch holds locked, it holds for a few milliseconds.
-            EXIT WHEN k OPERATOR(pg_catalog.>) 1 AND started OPERATOR(pg_catalog.-) batch_from OPERATOR(pg_catalog.>) interval '20 milliseconds';
+            EXIT WHEN k OPERATOR(pg_catalog.>) 1 AND started OPERATOR(pg_catalog.-) steps_from OPERATOR(pg_catalog.>) interval '20 milliseconds';
             BEGIN
                 IF batch.shared THEN
                     PERFORM pg_catalog.set_config('lock_timeout', '20', true);

@@ -1,27 +1,29 @@
-/** How long this session has seen each statement take: only quick ones share a commit with others. */
+/** How quick this session has seen each statement to be: only quick ones share a commit with others. */
 import { classify } from '../engine/statement.ts';
 
-/** Statements that take longer, in ms, run alone. */
-const QUICK = 2;
-/** How fast a slow run is forgotten: what counts is the longest, discounted by this factor per run since. */
-const FADE = 0.9;
+/** A run that takes longer, in ms, counts as slow. */
+const QUICK = 5;
+/**
+ * A quick run adds one to a statement's score up to MOST_SCORE, a slow one takes two away: one slow run among many (the
+ * processor was busy elsewhere) changes nothing, two in a row do.
+ */
+const MOST_SCORE = 4;
 const MOST = 4096;
 
-/** Per template (the step's text before substitution): its pace in ms, or Infinity for what may never share. */
-const pace = new Map<string, number>();
+/** Scores by template (the step's text before substitution); -Infinity for what may never share. */
+const scores = new Map<string, number>();
 
 /** Whether the statement may share a commit. One that this session has not run yet may not. */
 export function isQuick(template: string): boolean {
-  return (pace.get(template) ?? Infinity) < QUICK;
+  return (scores.get(template) ?? 0) > 0;
 }
 
 /** Records that the statement, filled in from `template`, took `ms`. */
 export function noteDuration(template: string, ms: number, statement: string): void {
-  const before = pace.get(template);
-  if (before === undefined) {
-    if (pace.size >= MOST) pace.clear();
-    pace.set(template, classify(statement).shareable ? ms : Infinity);
-  } else {
-    pace.set(template, Math.max(ms, before * FADE));
+  let score = scores.get(template);
+  if (score === undefined) {
+    if (scores.size >= MOST) scores.clear();
+    score = classify(statement).shareable ? 0 : -Infinity;
   }
+  scores.set(template, ms < QUICK ? Math.min(score + 1, MOST_SCORE) : Math.max(score - 2, score === -Infinity ? score : -MOST_SCORE));
 }

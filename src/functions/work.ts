@@ -24,6 +24,8 @@ import { kindOf } from '../db/types.ts';
 
 /** Most steps that share a commit. */
 const MOST_SHARED = 64;
+/** Fewest steps that are tried together, however long they took. */
+const LEAST_SHARED = 8;
 /** Tries of a step that failed for a reason which passes by itself (serialization failure, deadlock). */
 const MOST_ATTEMPTS = 10;
 const RETRIED = new Set(['40001', '40P01']);
@@ -31,7 +33,10 @@ const SPLITTING = new Set(['40001', '40P01', '55P03']);
 /** "cannot run inside a transaction block", "invalid transaction termination". */
 const NEEDS_AUTOCOMMIT = new Set(['25001', '2D000']);
 
-interface Held extends Key { readonly quick: boolean }
+interface Held extends Key {
+  /** The step's text before substitution, which decides whether it may share; null: it may not. */
+  readonly template: string | null;
+}
 interface Step { readonly run: Run; readonly branch: Branch; readonly statement: string }
 interface Batch { readonly runs: Map<string, Run>; readonly steps: Step[]; readonly shared: boolean }
 
@@ -41,6 +46,8 @@ interface Session {
   lane: number;
   held: Held[];
   batch: Batch | null;
+  /** How many steps to share a commit next: fewer when the last batch ran out of time. */
+  size: number;
   /** Run one step at a time until `held` is empty: a shared batch failed. */
   alone: boolean;
 }
@@ -77,11 +84,11 @@ export function claim(at: number, most: number): ClaimRow[] {
   const me = identity()[0];
   if (me === undefined) return [IDLE];
   if (session === null || session.role !== me.oid) {
-    session = { role: me.oid, lane: Math.floor(Math.random() * 32), held: [], batch: null, alone: false };
+    session = { role: me.oid, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: MOST_SHARED, alone: false };
   }
   session.batch = null;
   const now = at * 1000;
-  const claimed = pick(session, now, Math.min(most, MOST_SHARED));
+  const claimed = pick(session, now, Math.min(most, session.size));
   if (claimed.length === 0) return [{ ...IDLE, next_due: nextTimer(me.oid, now) }];
   session.lane = claimed[claimed.length - 1]!.lane;
   const runs = admit(claimed);
@@ -156,8 +163,12 @@ export function finish(outcomes: string[], durations: number[], at: number): str
   } catch (error) {
     if (!(error instanceof Busy || error instanceof Over)) throw error;
     session.alone = true;
-    session.held = [...batch.steps.map((step) => ({ ...key(step), quick: false })), ...session.held];
+    session.held = [...batch.steps.map((step) => ({ ...key(step), template: null })), ...session.held];
     return 'undo';
+  }
+  if (batch.shared) {
+    const ranOut = outcomes.length < batch.steps.length;
+    session.size = ranOut ? Math.max(LEAST_SHARED, outcomes.length) : Math.min(MOST_SHARED, session.size * 2);
   }
   write(session, batch.runs, now, batch.shared);
   return 'done';
@@ -171,7 +182,7 @@ export function finish(outcomes: string[], durations: number[], at: number): str
  */
 export function split(): void {
   if (session === null) return;
-  session.held = [...(session.batch?.steps ?? []).map((step) => ({ ...key(step), quick: false })), ...session.held];
+  session.held = [...(session.batch?.steps ?? []).map((step) => ({ ...key(step), template: null })), ...session.held];
   session.batch = null;
   session.alone = true;
 }
@@ -195,7 +206,7 @@ const AGAIN: ClaimRow = { ...IDLE, state: 'again' };
 /** Locks branches: first those that this session was at, then others. */
 function pick(own: Session, now: number, most: number): Claimed[] {
   if (own.held.length === 0) own.alone = false;
-  const quick = own.alone ? [] : own.held.filter((held) => held.quick).slice(0, most);
+  const quick = own.alone ? [] : own.held.filter((held) => held.template !== null && isQuick(held.template)).slice(0, most);
   if (quick.length > 0) {
     const taken = new Set(quick);
     own.held = own.held.filter((held) => !taken.has(held));
@@ -236,7 +247,7 @@ function letGo(own: Session, runs: Map<string, Run>, run: Run, error: unknown): 
   if (!(error instanceof Busy || error instanceof Over)) throw error;
   runs.delete(run.id);
   for (const branch of run.branches.values()) {
-    if (branch.seq > 0) own.held.push({ instance: run.id, branch: branch.key, quick: false });
+    if (branch.seq > 0) own.held.push({ instance: run.id, branch: branch.key, template: null });
   }
   if (error instanceof Busy) own.alone = true;
 }
@@ -371,7 +382,7 @@ function write(own: Session, runs: Map<string, Run>, now: number, shared: boolea
     const quick = shared && isQuick(template(run, branch));
     if (!quick && branch.phase === 'ready' && run.database === null) markRunning(run, branch);
     if (!quick) slow++;
-    own.held.push({ instance: run.id, branch: branch.key, quick: quick && !own.alone });
+    own.held.push({ instance: run.id, branch: branch.key, template: own.alone ? null : template(run, branch) });
   }
   for (const run of runs.values()) {
     for (const branch of run.branches.values()) {

@@ -1,7 +1,7 @@
 /**
  * Every statement that the worker sends, in one place: its half of the protocol with the extension.
  *
- * As the submitter, and nothing else: `CALL df.work(max_seconds)`, and CLEAN.
+ * As the submitter, and nothing else: `CALL df.work(max_seconds => …, dedicated => true)`, and CLEAN.
  * As the worker's user: `_df.agenda()`, `_df.fail_role()`, `_df.heartbeat()`, `_df.retire()`, `_df.sweep_retention()`, LISTEN.
  *
  * The worker's user is powerful, so its calls of `_df` are guarded: each is an expression over pg_extension's row, evaluated
@@ -43,7 +43,7 @@ const AS_TEXT = { getTypeParser: () => (text: string): string => text };
 /** Runs `CALL df.work` for at most `slice` ms (and the step it is in when they are over). */
 export async function callWork(client: ClientBase, slice: number): Promise<WorkResult> {
   const { rows } = await client.query<{ steps?: string; next_due?: string | null; more?: string }>({
-    text: `CALL df.work(${slice / 1000})`, types: AS_TEXT,
+    text: `CALL df.work(max_seconds => ${slice / 1000}, dedicated => true)`, types: AS_TEXT,
   } as QueryConfig);
   const row = rows[0];
   return { steps: Number(row?.steps ?? 0), nextDue: readInstant(row?.next_due ?? null), more: row?.more === 't' };
