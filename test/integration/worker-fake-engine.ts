@@ -23,7 +23,8 @@ GRANT ALL ON ALL TABLES IN SCHEMA _df TO PUBLIC;
 CREATE FUNCTION df.version() RETURNS text LANGUAGE sql AS $$ SELECT '0.2.2' $$;
 
 CREATE PROCEDURE df.work(max_seconds double precision DEFAULT 10, max_steps integer DEFAULT 10000,
-  INOUT steps bigint DEFAULT 0, INOUT next_due timestamptz DEFAULT NULL, INOUT more boolean DEFAULT false) LANGUAGE plpgsql AS $$
+  INOUT steps bigint DEFAULT 0, INOUT next_due timestamptz DEFAULT NULL, INOUT more boolean DEFAULT false,
+  dedicated boolean DEFAULT false) LANGUAGE plpgsql AS $$
 DECLARE
   until timestamptz := clock_timestamp() + make_interval(secs => max_seconds);
   me oid := (SELECT oid FROM pg_roles WHERE rolname = session_user); w _df.work;
