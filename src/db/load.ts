@@ -48,9 +48,10 @@ interface ClaimedRow extends BranchRow {
 const COLUMNS = `b.instance_id, b.branch, b.lane::int4, extract(epoch FROM b.due_at)::float8 * 1000 AS due, b.root, b.pc,
   b.phase, b.scope, b.frames, b.forks, b.waiting,
   extract(epoch FROM b.expires_at)::float8 * 1000 AS expires, b.outcome_kind, b.outcome, b.attempts, b.seq`;
-const CLAIMED_COLUMNS = `${COLUMNS}, i.status, (b.parent IS NULL OR p.phase = 'fork' AND p.forks = b.fork) IS TRUE AS alive`;
-const CONTEXT = `LEFT JOIN df.instances i ON i.id = b.instance_id
-  LEFT JOIN _df.branches p ON p.instance_id = b.instance_id AND p.branch = b.parent`;
+// Subqueries and laterals, not joins: each row is looked up by its key, whatever the planner believes of the tables' sizes.
+const CLAIMED_COLUMNS = `${COLUMNS}, (SELECT i.status FROM df.instances i WHERE i.id = b.instance_id) AS status,
+  b.parent IS NULL OR EXISTS (SELECT FROM _df.branches p WHERE p.instance_id = b.instance_id AND p.branch = b.parent
+    AND p.phase = 'fork' AND p.forks = b.fork) AS alive`;
 
 // Lanes are visited from $2 on; the inner queries run as far as the limit needs, so no more rows are locked than returned.
 const dueBranches = query<ClaimedRow>(`
@@ -60,15 +61,16 @@ const dueBranches = query<ClaimedRow>(`
     SELECT * FROM _df.branches d
     WHERE d.role = $1 AND d.lane = ((l.n + $2) & 31)::int2 AND NOT d.external AND d.due_at <= to_timestamp($3)
     ORDER BY d.due_at LIMIT $4 FOR UPDATE SKIP LOCKED) b
-  ${CONTEXT} LIMIT $4`, 'oid', 'int4', 'float8', 'int4');
+  LIMIT $4`, 'oid', 'int4', 'float8', 'int4');
 
 const heldBranches = query<ClaimedRow>(`
   SELECT ${CLAIMED_COLUMNS}
   FROM unnest($1::text[], $2::text[]) k(instance_id, branch)
-  JOIN _df.branches b ON b.instance_id = k.instance_id AND b.branch = k.branch
-  ${CONTEXT}
-  WHERE b.role = $3 AND NOT b.external AND b.due_at <= to_timestamp($4)
-  FOR UPDATE OF b SKIP LOCKED`, 'text[]', 'text[]', 'oid', 'float8');
+  CROSS JOIN LATERAL (
+    SELECT * FROM _df.branches d
+    WHERE d.instance_id = k.instance_id AND d.branch = k.branch AND d.role = $3 AND NOT d.external
+      AND d.due_at <= to_timestamp($4)
+    FOR UPDATE SKIP LOCKED) b`, 'text[]', 'text[]', 'oid', 'float8');
 
 const allBranches = query<BranchRow>(`SELECT ${COLUMNS} FROM _df.branches b WHERE b.instance_id = $1`, 'text');
 
