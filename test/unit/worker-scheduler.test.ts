@@ -162,6 +162,20 @@ test('a seat whose time is over still takes the work that waits for one', (t) =>
   t.deepEqual(kinds(drain(scheduler, 4)), [`run ${A}`]);
 });
 
+test('limits that are lowered hold from the next call on', (t) => {
+  const { scheduler, seat } = withOneBusy();
+  scheduler.completed(seat, { ...NOTHING, more: true }, 5);
+  const second = seatOf(drain(scheduler, 5).find(({ kind }) => kind === 'open'));
+  scheduler.opened(second, 6);
+  drain(scheduler, 6);
+  scheduler.setLimits({ ...LIMITS, perRole: 1 });
+  scheduler.completed(seat, { ...NOTHING, more: true }, 7);
+  t.deepEqual(drain(scheduler, 7), []);
+  scheduler.completed(second, NOTHING, 8);
+  scheduler.wake(A, 8);
+  t.deepEqual(kinds(drain(scheduler, 8)), [`run ${A}`]);
+});
+
 /**
  * A world for the scheduler: roles with queues of steps of some length, sessions that open and work in simulated time.
  * Returns what happened.
