@@ -23,14 +23,15 @@ const SERIALIZATION_FAILURE = 4 + (1 << 24);
 
 /**
  * Bundles the module `entry` for PLV8 as version `version`. Equal sources give equal bytes, wherever the checkout
- * lies. `__PG_DURABLE_VERSION__` in the sources becomes the version. Raises esbuild's own error, or one naming a
+ * lies. Lines stay lines, since PLV8 quotes the one at fault in an error. `__PG_DURABLE_VERSION__` in the sources
+ * becomes the version. Raises esbuild's own error, or one naming a
  * warning, since a warning in code that runs inside a database is an error.
  */
 export async function bundleForDatabase(entry: string, root: string, version: string): Promise<Bundle> {
   const result = await esbuild.build({
     ...common(root, version),
     entryPoints: [entry], format: 'iife', globalName: 'pg_durable', platform: 'neutral', target: 'es2021',
-    minifyWhitespace: true, write: false,
+    write: false,
   });
   const exports = result.outputFiles[0]?.text.trim() ?? '';
   const key = `${KEY_PREFIX}${version} ${createHash('sha256').update(exports).digest('hex').slice(0, 12)}`;
