@@ -18,6 +18,11 @@ export class DurableError extends Error {
     this.detail = options.detail;
     this.hint = options.hint;
   }
+
+  /** The message alone: PLV8 makes the database's error message of this, where a class name would be noise. */
+  override toString(): string {
+    return this.message;
+  }
 }
 
 /** Six bits per character, the first in the lowest, as PostgreSQL's MAKE_SQLSTATE does. */
