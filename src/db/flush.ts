@@ -6,40 +6,43 @@ import { writeNodes } from './nodes.ts';
 import type { NodeChange } from './nodes.ts';
 import { command, query } from './statement.ts';
 
-const lockInstances = query<{ id: string }>(`
-  SELECT l.id FROM (SELECT DISTINCT k.id FROM unnest($1::text[]) k(id) ORDER BY 1) k
+interface Row { readonly run: Run; readonly branch: Branch }
+
+const lockInstances = query<{ id: string; address: string }>(`
+  SELECT l.id, l.address FROM (SELECT DISTINCT k.id FROM unnest($1::text[]) k(id) ORDER BY 1) k
   CROSS JOIN LATERAL (
-    SELECT i.id FROM df.instances i WHERE i.id = k.id AND i.status IN ('pending', 'running')
+    SELECT i.id, i.ctid::text AS address FROM df.instances i WHERE i.id = k.id AND i.status IN ('pending', 'running')
     FOR NO KEY UPDATE SKIP LOCKED) l`, 'text[]');
-const lockInstance = query<{ status: string }>(
-  'SELECT i.status FROM df.instances i WHERE i.id = $1 FOR NO KEY UPDATE', 'text');
+const lockInstance = query<{ status: string; address: string }>(
+  'SELECT i.status, i.ctid::text AS address FROM df.instances i WHERE i.id = $1 FOR NO KEY UPDATE', 'text');
 
-// Rows are written one by one, by key; see nodes.ts for why.
-const updateBranch = command(`
-  UPDATE _df.branches b SET
-    pc = $4, phase = $5, external = $5 = 'external', frames = $6, forks = $7,
-    due_at = CASE WHEN $8 THEN to_timestamp($9) ELSE b.due_at END,
-    waiting = $10, expires_at = to_timestamp($11), outcome_kind = $12, outcome = $13, attempts = $14, seq = b.seq + 1
-  WHERE b.instance_id = $1 AND b.branch = $2 AND b.seq = $3`,
-  'text', 'text', 'int4', 'int4', 'text', 'text', 'int4', 'bool', 'float8', 'text', 'float8', 'text', 'text', 'int4');
-
-const insertBranch = command(`
-  INSERT INTO _df.branches (instance_id, branch, role, lane, due_at, external, parent, fork, root, pc, phase, scope,
-    frames, forks, waiting, expires_at, outcome_kind, outcome)
-  SELECT r.instance_id, $2, r.role, hashtext(r.instance_id) & 31, to_timestamp($3), $4 = 'external', $5, $6, $7, $8, $4, $9,
-    $10, $11, $12, to_timestamp($13), $14, $15
-  FROM _df.runs r WHERE r.instance_id = $1`,
-  'text', 'text', 'float8', 'text', 'text', 'int4', 'int4', 'int4', 'text', 'text', 'int4', 'text', 'float8', 'text', 'text');
+// An upsert finds its row through the key by itself. A due time that comes back unchanged, but for the rounding of a
+// number of seconds, is left alone, so that no index entry moves.
+const upsertBranches = command(`
+  INSERT INTO _df.branches AS b (instance_id, branch, role, lane, due_at, external, parent, fork, root, pc, phase, scope,
+    frames, forks, waiting, expires_at, outcome_kind, outcome, attempts, seq)
+  SELECT u.instance_id, u.branch, $1, hashtext(u.instance_id) & 31, to_timestamp(u.due), u.phase = 'external', u.parent,
+    u.fork, u.root, u.pc, u.phase, u.scope, u.frames, u.forks, u.waiting, to_timestamp(u.expires), u.outcome_kind, u.outcome,
+    u.attempts, u.seq + 1
+  FROM unnest($2::text[], $3::text[], $4::float8[], $5::text[], $6::int4[], $7::int4[], $8::int4[], $9::text[], $10::text[],
+    $11::text[], $12::int4[], $13::text[], $14::float8[], $15::text[], $16::text[], $17::int4[], $18::int4[])
+    u(instance_id, branch, due, parent, fork, root, pc, phase, scope, frames, forks, waiting, expires, outcome_kind, outcome,
+      attempts, seq)
+  ON CONFLICT (instance_id, branch) DO UPDATE SET
+    due_at = CASE WHEN abs(extract(epoch FROM excluded.due_at - b.due_at)) < 0.00001 THEN b.due_at ELSE excluded.due_at END,
+    external = excluded.external, pc = excluded.pc, phase = excluded.phase, frames = excluded.frames,
+    forks = excluded.forks, waiting = excluded.waiting, expires_at = excluded.expires_at,
+    outcome_kind = excluded.outcome_kind, outcome = excluded.outcome, attempts = excluded.attempts, seq = excluded.seq
+  WHERE b.seq = excluded.seq - 1`,
+  'oid', 'text[]', 'text[]', 'float8[]', 'text[]', 'int4[]', 'int4[]', 'int4[]', 'text[]', 'text[]', 'text[]', 'int4[]',
+  'text[]', 'float8[]', 'text[]', 'text[]', 'int4[]', 'int4[]');
 
 // A branch of a lost race may be locked by the session that runs its step; that session finds it has no fork left.
-const lockBranch = query('SELECT 1 AS one FROM _df.branches b WHERE b.instance_id = $1 AND b.branch = $2 FOR UPDATE SKIP LOCKED', 'text', 'text');
-const deleteBranch = command('DELETE FROM _df.branches b WHERE b.instance_id = $1 AND b.branch = $2', 'text', 'text');
+const lockBranch = query<{ address: string }>(`
+  SELECT b.ctid::text AS address FROM _df.branches b WHERE b.instance_id = $1 AND b.branch = $2
+  FOR UPDATE SKIP LOCKED`, 'text', 'text');
 
-const updateInstance = command(`
-  UPDATE df.instances i SET status = $2, updated_at = clock_timestamp(),
-    completed_at = CASE WHEN $2 = 'completed' THEN clock_timestamp() END
-  WHERE i.id = $1 AND i.status IN ('pending', 'running')`, 'text', 'text');
-
+const writeInstances = query('SELECT _df.write_instances($1, $2, $3)', 'text[]', 'text[]', 'text[]');
 const updateOutput = command('UPDATE _df.runs r SET output = $2 WHERE r.instance_id = $1', 'text', 'text');
 
 const clearSignals = command('DELETE FROM _df.signals s WHERE s.instance_id = ANY ($1::text[])', 'text[]');
@@ -56,26 +59,29 @@ const updateRound = command(`
   UPDATE _df.runs r SET generation = $2::int4, began_at = to_timestamp($3) WHERE r.instance_id = $1`, 'text', 'int4', 'float8');
 const announce = query(`SELECT pg_notify('pg_durable', $1)`, 'text');
 
-/** Locks an instance against every other change of its branches; waits for it. Returns its status, null if it is gone. */
-export function lockOne(instance: string): string | null {
-  return lockInstance(instance)[0]?.status ?? null;
+/** Locks an instance against every other change of its branches; waits for it. Null if it is gone. */
+export function lockOne(instance: string): { status: string; address: string } | null {
+  return lockInstance(instance)[0] ?? null;
 }
 
-/** Locks those of the instances that are live and that nobody else has locked, and returns them. */
-export function lockFree(instances: readonly string[]): Set<string> {
-  return new Set(lockInstances(instances).map((row) => row.id));
+/** Locks those of the runs' instances that are live and that nobody else has locked. Returns how many. */
+export function lockFree(runs: readonly Run[]): number {
+  const addresses = new Map(lockInstances(runs.map((run) => run.id)).map((row) => [row.id, row.address]));
+  for (const run of runs) run.address = addresses.get(run.id) ?? run.address;
+  return addresses.size;
 }
 
 /** Removes branches that no longer count, those that nobody else has locked. */
 export function discard(keys: readonly Key[]): void {
-  for (const { instance, branch } of keys) {
-    if (lockBranch(instance, branch).length === 1) deleteBranch(instance, branch);
-  }
+  const addresses = keys.flatMap(({ instance, branch }) => lockBranch(instance, branch).map((row) => row.address));
+  if (addresses.length > 0) writeInstances([], [], addresses);
 }
 
 /** Ends an instance that cannot be run at all. */
 export function failInstance(instance: string, problem: string): void {
-  updateInstance(instance, 'failed');
+  const locked = lockOne(instance);
+  if (locked === null) return;
+  writeInstances([locked.address], ['failed'], []);
   updateOutput(instance, problem);
 }
 
@@ -87,17 +93,33 @@ export function announceWork(role: number): void {
 /** Raised when a branch changed although this session had locked it, which only a caller outside `df.work` can cause. */
 export class LostClaim extends Error {}
 
-/** Writes all changes of `runs` and marks them as written. The instances whose status changes must be locked. */
-export function flush(runs: readonly Run[]): void {
+/**
+ * Writes all changes of `runs`, which belong to `role`, and marks them as written. The instances whose status changes
+ * must be locked.
+ */
+export function flush(runs: readonly Run[], role: number): void {
   const nodes: NodeChange[] = [];
+  const kept: Row[] = [];
+  const gone: string[] = [];
   for (const run of runs) {
     for (const [pc, write] of run.nodes) nodes.push({ ...write, instance: run.id, node: nodeId(run, pc) });
+    for (const branch of run.branches.values()) {
+      if (branch.state === 'gone' || ended(run)) {
+        if (branch.address !== null) gone.push(branch.address);
+        else if (branch.state !== 'new') gone.push(...lockBranch(run.id, branch.key).map((row) => row.address));
+      } else if (branch.state !== 'clean') {
+        kept.push({ run, branch });
+      }
+    }
   }
   writeNodes(nodes);
+  if (kept.length > 0) writeBranches(kept, role);
+  const moved = runs.filter((run) => run.statusChanged);
+  if (moved.length > 0 || gone.length > 0) {
+    writeInstances(moved.map((run) => run.address), moved.map((run) => run.status), gone);
+  }
   for (const run of runs) {
-    writeBranches(run);
     writeNames(run);
-    if (run.statusChanged) updateInstance(run.id, run.status);
     if (run.statusChanged && run.output !== null) updateOutput(run.id, run.output);
     for (const round of run.rounds) {
       insertRound(run.id, round.generation, round.began / 1000, round.ended / 1000, round.result);
@@ -109,23 +131,16 @@ export function flush(runs: readonly Run[]): void {
   for (const run of runs) settle(run);
 }
 
-function writeBranches(run: Run): void {
-  for (const branch of run.branches.values()) {
-    if (branch.state === 'gone' || ended(run)) {
-      if (branch.state !== 'new') discard([{ instance: run.id, branch: branch.key }]);
-    } else if (branch.state === 'dirty') {
-      const changed = updateBranch(
-        run.id, branch.key, branch.seq, branch.pc, branch.phase, framesText(branch), branch.forks,
-        branch.due !== branch.storedDue, seconds(branch.due), branch.waiting, seconds(branch.expires),
-        branch.outcome?.kind ?? null, branch.outcome?.text ?? null, branch.attempts);
-      if (changed !== 1) throw new LostClaim(`branch '${branch.key}' of instance ${run.id} changed while this session held it`);
-    } else if (branch.state === 'new') {
-      insertBranch(
-        run.id, branch.key, seconds(branch.due), branch.phase, parentKey(branch.key), forkNumber(branch.key),
-        branch.root, branch.pc, branch.scope, framesText(branch), branch.forks, branch.waiting, seconds(branch.expires),
-        branch.outcome?.kind ?? null, branch.outcome?.text ?? null);
-    }
-  }
+function writeBranches(rows: readonly Row[], role: number): void {
+  const column = (value: (row: Row) => string | number | null): (string | number | null)[] => rows.map(value);
+  const written = upsertBranches(
+    role, column((r) => r.run.id), column((r) => r.branch.key), column((r) => seconds(r.branch.due)),
+    column((r) => parentKey(r.branch.key)), column((r) => forkNumber(r.branch.key)), column((r) => r.branch.root),
+    column((r) => r.branch.pc), column((r) => r.branch.phase), column((r) => r.branch.scope),
+    column((r) => framesText(r.branch)), column((r) => r.branch.forks), column((r) => r.branch.waiting),
+    column((r) => seconds(r.branch.expires)), column((r) => r.branch.outcome?.kind ?? null),
+    column((r) => r.branch.outcome?.text ?? null), column((r) => r.branch.attempts), column((r) => r.branch.seq));
+  if (written !== rows.length) throw new LostClaim(`${rows.length - written} branches changed while this session held them`);
 }
 
 function writeNames(run: Run): void {
@@ -147,7 +162,7 @@ function settle(run: Run): void {
     else {
       if (branch.state === 'dirty') branch.seq++;
       if (branch.state === 'new') branch.seq = 1;
-      branch.storedDue = branch.due;
+      branch.address = null;
       branch.state = 'clean';
     }
   }
@@ -155,6 +170,7 @@ function settle(run: Run): void {
   run.nameWrites = [];
   run.rounds = [];
   run.statusChanged = false;
+  run.address = null;
 }
 
 /** Whether the workflow gives names to results anywhere; the others need no row in `_df.names`. */

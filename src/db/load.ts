@@ -38,6 +38,7 @@ interface BranchRow {
   outcome: string | null;
   attempts: number;
   seq: number;
+  address?: string;
 }
 
 interface ClaimedRow extends BranchRow {
@@ -49,7 +50,7 @@ const COLUMNS = `b.instance_id, b.branch, b.lane::int4, extract(epoch FROM b.due
   b.phase, b.scope, b.frames, b.forks, b.waiting,
   extract(epoch FROM b.expires_at)::float8 * 1000 AS expires, b.outcome_kind, b.outcome, b.attempts, b.seq`;
 // Subqueries and laterals, not joins: each row is looked up by its key, whatever the planner believes of the tables' sizes.
-const CLAIMED_COLUMNS = `${COLUMNS}, (SELECT i.status FROM df.instances i WHERE i.id = b.instance_id) AS status,
+const CLAIMED_COLUMNS = `${COLUMNS}, b.address, (SELECT i.status FROM df.instances i WHERE i.id = b.instance_id) AS status,
   b.parent IS NULL OR EXISTS (SELECT FROM _df.branches p WHERE p.instance_id = b.instance_id AND p.branch = b.parent
     AND p.phase = 'fork' AND p.forks = b.fork) AS alive`;
 
@@ -58,7 +59,7 @@ const dueBranches = query<ClaimedRow>(`
   SELECT ${CLAIMED_COLUMNS}
   FROM generate_series(0, 31) l(n)
   CROSS JOIN LATERAL (
-    SELECT * FROM _df.branches d
+    SELECT *, d.ctid::text AS address FROM _df.branches d
     WHERE d.role = $1 AND d.lane = ((l.n + $2) & 31)::int2 AND NOT d.external AND d.due_at <= to_timestamp($3)
     ORDER BY d.due_at LIMIT $4 FOR UPDATE SKIP LOCKED) b
   LIMIT $4`, 'oid', 'int4', 'float8', 'int4');
@@ -67,7 +68,7 @@ const heldBranches = query<ClaimedRow>(`
   SELECT ${CLAIMED_COLUMNS}
   FROM unnest($1::text[], $2::text[]) k(instance_id, branch)
   CROSS JOIN LATERAL (
-    SELECT * FROM _df.branches d
+    SELECT *, d.ctid::text AS address FROM _df.branches d
     WHERE d.instance_id = k.instance_id AND d.branch = k.branch AND d.role = $3 AND NOT d.external
       AND d.due_at <= to_timestamp($4)
     FOR UPDATE SKIP LOCKED) b`, 'text[]', 'text[]', 'oid', 'float8');
@@ -138,7 +139,7 @@ export function loadRuns(instances: readonly string[]): { runs: Map<string, Run>
     const start = fixed.get(id);
     if (start !== undefined) {
       runs.set(id, {
-        ...start, status: 'running', statusChanged: false, output: null, branches: new Map(), whole: false,
+        ...start, status: 'running', statusChanged: false, address: null, output: null, branches: new Map(), whole: false,
         nodes: new Map(), names: new Map(), nameWrites: [], rounds: [],
       });
     }
@@ -158,6 +159,6 @@ function toBranch(row: BranchRow): Branch {
     frames: row.frames === '[]' ? [] : (JSON.parse(row.frames) as Frame[]), forks: row.forks, due: row.due,
     waiting: row.waiting, expires: row.expires,
     outcome: row.outcome_kind === null ? null : { kind: row.outcome_kind, text: row.outcome! },
-    attempts: row.attempts, seq: row.seq, storedDue: row.due, state: 'clean',
+    attempts: row.attempts, seq: row.seq, address: row.address ?? null, state: 'clean',
   };
 }

@@ -4,7 +4,7 @@
 import { DurableError } from '../graph/errors.ts';
 import { publicText } from '../engine/rows.ts';
 import type { NodeWrite } from '../engine/run.ts';
-import { command } from './statement.ts';
+import { query } from './statement.ts';
 
 /** A transition of one node. */
 export interface NodeChange extends NodeWrite {
@@ -12,21 +12,28 @@ export interface NodeChange extends NodeWrite {
   readonly node: string;
 }
 
-// One row per statement: a join with a list of keys would leave it to the planner, and to statistics that may be gathered
-// while the table is empty, whether the rows are looked up or the whole table is read for each batch.
-const update = command(`
-  UPDATE df.nodes n SET status = $3, result = $4::jsonb, error = $5, updated_at = clock_timestamp()
-  WHERE n.instance_id = $1 AND n.id = $2`, 'text', 'text', 'text', 'text', 'text');
+const find = query<{ address: string }>(`
+  SELECT l.address FROM unnest($1::text[], $2::text[]) u(instance_id, id)
+  CROSS JOIN LATERAL (
+    SELECT n.ctid::text AS address FROM df.nodes n WHERE n.instance_id = u.instance_id AND n.id = u.id OFFSET 0) l`,
+  'text[]', 'text[]');
+const write = query<{ written: number }>(
+  'SELECT _df.write_nodes($1, $2, $3, $4)::float8 AS written', 'text[]', 'text[]', 'text[]', 'text[]');
 
 /** Writes node transitions. Raises DurableError when a node is not there exactly once. */
 export function writeNodes(changes: readonly NodeChange[]): void {
-  for (const { instance, node, status, result, error } of changes) {
-    const kept = result === null || status === 'pending' || status === 'running' ? null : publicText(result);
-    const changed = update(instance, node, status, kept, error);
-    if (changed !== 1) {
-      throw new DurableError(`update of node ${node} of instance ${instance} changed ${changed} rows, expected exactly 1`, {
-        code: 'XX001', hint: 'A row of df.nodes was deleted while its instance ran. Cancel the instance.',
-      });
-    }
+  if (changes.length === 0) return;
+  const addresses = find(changes.map((c) => c.instance), changes.map((c) => c.node)).map((row) => row.address);
+  const written = addresses.length !== changes.length ? addresses.length : write(
+    addresses, changes.map((c) => c.status),
+    changes.map((c) => (c.result === null || c.status === 'pending' || c.status === 'running' ? null : publicText(c.result))),
+    changes.map((c) => c.error),
+  )[0]!.written;
+  if (written !== changes.length) {
+    const named = changes.slice(0, 5).map((c) => `${c.node} of instance ${c.instance}`).join(', ');
+    throw new DurableError(
+      `update of node ${named}${changes.length > 5 ? ' and others' : ''} met ${written} rows, expected exactly ${changes.length}`,
+      { code: 'XX001', hint: 'A row of df.nodes was deleted or changed by hand while its instance ran. Cancel the instance if this goes on.' },
+    );
   }
 }

@@ -33,11 +33,12 @@ export class DatabasePort implements Port {
   /** Locks the instance against every other change. Raises Busy or Over. */
   hold(run: Run): void {
     if (!this.#waits) {
-      if (lockFree([run.id]).size === 0) throw new Busy(run.id);
+      if (lockFree([run]) === 0) throw new Busy(run.id);
       return;
     }
-    const status = lockOne(run.id);
-    if (status !== 'pending' && status !== 'running') throw new Over(run.id);
+    const locked = lockOne(run.id);
+    if (locked?.status !== 'pending' && locked?.status !== 'running') throw new Over(run.id);
+    run.address = locked.address;
   }
 
   lock(run: Run): void {

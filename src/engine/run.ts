@@ -68,8 +68,8 @@ export interface Branch {
   attempts: number;
   /** Version of the stored row that this state came from; 0 for a branch that is not stored yet. */
   seq: number;
-  /** `due` as it is stored, to leave the column alone when it has not changed. */
-  storedDue: number | null;
+  /** Where the row was when it was locked (its ctid), or null for one that is not locked. */
+  address: string | null;
   state: 'clean' | 'dirty' | 'new' | 'gone';
 }
 
@@ -98,6 +98,8 @@ export interface Run {
   status: InstanceStatus;
   /** The status is changed and must be written. */
   statusChanged: boolean;
+  /** Where the instance's row was when it was locked (its ctid), or null while it is not. */
+  address: string | null;
   /** The text behind a failed or cancelled instance. */
   output: string | null;
   branches: Map<string, Branch>;
@@ -154,6 +156,6 @@ export function position(run: Run, branch: Branch): { scope: string; generation:
 export function newBranch(key: string, root: number, scope: string, due: number): Branch {
   return {
     key, root, scope, pc: root, phase: 'start', frames: [], forks: 0, due, waiting: null, expires: null, outcome: null,
-    attempts: 0, seq: 0, storedDue: null, state: 'new',
+    attempts: 0, seq: 0, address: null, state: 'new',
   };
 }

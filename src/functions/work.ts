@@ -156,7 +156,7 @@ export function finish(outcomes: string[], durations: number[], at: number): str
     }
     const over = [...batch.runs.values()].filter((run) => run.statusChanged);
     if (batch.shared) {
-      if (over.length > 0 && lockFree(over.map((run) => run.id)).size < over.length) throw new Busy('instances');
+      if (over.length > 0 && lockFree(over) < over.length) throw new Busy('instances');
     } else {
       for (const run of over) port.hold(run);
     }
@@ -389,7 +389,7 @@ function write(own: Session, runs: Map<string, Run>, now: number, shared: boolea
       if (branch.phase === 'external' && branch.state !== 'clean') outside = true;
     }
   }
-  flush([...runs.values()]);
+  flush([...runs.values()], own.role);
   if (slow > 1 || outside) announceWork(own.role);
 }
 

@@ -30,7 +30,7 @@ export class Simulator implements Port {
     this.#sql = sql;
     this.run = {
       id: '0000abcd', program, nodeIds: program.nodes.map((_, i) => i.toString(16).padStart(8, '0')).join(''),
-      variables, label: 'label', database: null, status: 'pending', statusChanged: false, output: null,
+      variables, label: 'label', database: null, status: 'pending', statusChanged: false, address: null, output: null,
       branches: new Map([['', newBranch('', 0, '0000abcd', this.now)]]), whole: true, nodes: new Map(),
       names: new Map(), nameWrites: [], rounds: [],
     };
