@@ -102,7 +102,7 @@ export function flush(runs: readonly Run[], role: number): void {
   const kept: Row[] = [];
   const gone: string[] = [];
   for (const run of runs) {
-    for (const [pc, write] of run.nodes) nodes.push({ ...write, instance: run.id, node: nodeId(run, pc) });
+    for (const [pc, write] of run.nodes) nodes.push({ instance: run.id, node: nodeId(run, pc), write });
     for (const branch of run.branches.values()) {
       if (branch.state === 'gone' || ended(run)) {
         if (branch.address !== null) gone.push(branch.address);

@@ -138,8 +138,10 @@ export function loadRuns(instances: readonly string[]): { runs: Map<string, Run>
   for (const id of instances) {
     const start = fixed.get(id);
     if (start !== undefined) {
+      // Written out, not spread: V8 gives an object that is spread first a hidden class of its own each time.
       runs.set(id, {
-        ...start, status: 'running', statusChanged: false, address: null, output: null, branches: new Map(), whole: false,
+        id, program: start.program, nodeIds: start.nodeIds, variables: start.variables, label: start.label,
+        database: start.database, status: 'running', statusChanged: false, address: null, output: null, branches: new Map(), whole: false,
         nodes: new Map(), names: new Map(), nameWrites: [], rounds: [],
       });
     }

@@ -7,9 +7,10 @@ import type { NodeWrite } from '../engine/run.ts';
 import { query } from './statement.ts';
 
 /** A transition of one node. */
-export interface NodeChange extends NodeWrite {
+export interface NodeChange {
   readonly instance: string;
   readonly node: string;
+  readonly write: NodeWrite;
 }
 
 const find = query<{ address: string }>(`
@@ -25,9 +26,9 @@ export function writeNodes(changes: readonly NodeChange[]): void {
   if (changes.length === 0) return;
   const addresses = find(changes.map((c) => c.instance), changes.map((c) => c.node)).map((row) => row.address);
   const written = addresses.length !== changes.length ? addresses.length : write(
-    addresses, changes.map((c) => c.status),
-    changes.map((c) => (c.result === null || c.status === 'pending' || c.status === 'running' ? null : publicText(c.result))),
-    changes.map((c) => c.error),
+    addresses, changes.map((c) => c.write.status),
+    changes.map(({ write: w }) => (w.result === null || w.status === 'pending' || w.status === 'running' ? null : publicText(w.result))),
+    changes.map((c) => c.write.error),
   )[0]!.written;
   if (written !== changes.length) {
     const named = changes.slice(0, 5).map((c) => `${c.node} of instance ${c.instance}`).join(', ');

@@ -85,7 +85,7 @@ export function mark(
 ): void {
   const { scope, generation } = position(run, branch);
   const stamp = `${scope}::${generation}`;
-  run.nodes.set(pc, details ? { status, result, error, stamp, details } : { status, result, error, stamp });
+  run.nodes.set(pc, { status, result, error, stamp, details });
 }
 
 /** Enters `pc` (outcome null) or leaves it with an outcome, and goes on until the branch rests or is done. */

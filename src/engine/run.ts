@@ -81,7 +81,7 @@ export interface NodeWrite {
   readonly result: string | null;
   readonly error: string | null;
   readonly stamp: string;
-  readonly details?: FailureDetails;
+  readonly details: FailureDetails | undefined;
 }
 
 export type InstanceStatus = 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';

@@ -7,7 +7,6 @@
  * somebody else holds, a deferred constraint, a deadlock) rolls it back and runs its steps one by one.
  */
 import { DurableError } from '../graph/errors.ts';
-import { classify } from '../engine/statement.ts';
 import { failure, finishStep, markRunning, resume, touch } from '../engine/interpreter.ts';
 import { isAlive } from '../engine/fork.ts';
 import { resultText } from '../engine/rows.ts';
@@ -17,7 +16,7 @@ import { announceWork, discard, failInstance, flush, lockFree } from '../db/flus
 import { claimDue, claimHeld, loadRuns, nextTimer } from '../db/load.ts';
 import type { Claimed, Key } from '../db/load.ts';
 import { Busy, DatabasePort, Over } from '../db/port.ts';
-import { isQuick, noteDuration } from '../db/pace.ts';
+import { classified, isQuick, noteDuration } from '../db/pace.ts';
 import { parseNumber } from '../db/settings.ts';
 import { query } from '../db/statement.ts';
 import { kindOf } from '../db/types.ts';
@@ -290,7 +289,7 @@ function dispatch(
   for (const { run, branch } of chosen) {
     try {
       const statement = substituteNode(run, branch, template(run, branch), 'sql', port);
-      const { keyword, multiple, returnsRows, selectInto } = classify(statement);
+      const { keyword, multiple, returnsRows, selectInto } = classified(statement);
       if (keyword === '') throw new DurableError('the step holds no SQL statement', { code: '42601' });
       if (multiple) {
         throw new DurableError('a step is one SQL statement, and this text holds several', {
@@ -341,7 +340,7 @@ function conclude(step: Step, outcome: string, shared: boolean, own: Session, po
       branch.attempts++;
       branch.due = port.now + Math.min(2000, 10 * 2 ** branch.attempts) * (0.5 + Math.random() / 2);
       touch(branch);
-    } else if (NEEDS_AUTOCOMMIT.has(error.sqlstate) && !/^(SET|BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE)$/.test(classify(statement).keyword)) {
+    } else if (NEEDS_AUTOCOMMIT.has(error.sqlstate) && !/^(SET|BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE)$/.test(classified(statement).keyword)) {
       branch.phase = 'external';
       touch(branch);
     } else {
