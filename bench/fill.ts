@@ -25,11 +25,15 @@ export async function fill(cluster: Cluster, database: string, graph: string, la
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
     WHERE c.relnamespace IN ('df'::regnamespace, '_df'::regnamespace) AND c.relkind IN ('r', 'p')
     GROUP BY c.oid HAVING c.oid = 'df.instances'::regclass OR bool_or(a.attname = 'instance_id') ORDER BY 1`, database);
-  const id = `('${prefix}' || lpad(to_hex(i), 7, '0'))`;
+  // Ids are also part of stamps, scopes and children; those of nodes are unique in all of the table in old versions.
+  const nodes = await cluster.query<{ id: string }>(`SELECT id FROM df.nodes WHERE instance_id = '${original}' ORDER BY id`, database);
+  const renamed = (text: string): string => nodes.reduce(
+    (sql, { id }, at) => `replace(${sql}, '${id}', '${prefix}' || lpad(to_hex(i), 6, '0') || '${at.toString(16)}')`,
+    `replace(${text}, '${original}', '${prefix}' || lpad(to_hex(i), 7, '0'))`,
+  );
   const copies = tables.map(({ name, key, columns }) => {
-    // The instance's id is also part of stamps and scopes.
     const values = columns.map((column) => (/^(text|character varying|jsonb|json)/.test(column.type)
-      ? `replace(t.${column.name}::text, '${original}', ${id})::${column.type}` : `t.${column.name}`));
+      ? `${renamed(`t.${column.name}::text`)}::${column.type}` : `t.${column.name}`));
     return `INSERT INTO ${name} (${columns.map((column) => column.name).join(', ')}) OVERRIDING SYSTEM VALUE
             SELECT ${values.join(', ')} FROM ${name} t, generate_series(1, ${count}) i WHERE t.${key} = '${original}'`;
   });

@@ -7,7 +7,18 @@ import { type Figure, median } from './figure.ts';
 import { rounds, sized } from './sizes.ts';
 import { benchDatabase, ROLE, seconds, STEPS, withSessions } from './workload.ts';
 
-// In preorder node i's children are a leaf and the next pair; `~>` groups to the left, so the pair is the left child.
+/** A row of df.nodes; ids end in `at`, so that they differ from those of other instances as well. */
+function node(at: string, type: string, query: string, left: string, right: string): string {
+  const id = (digit: string) => (digit === '' ? 'NULL' : `stem || '${digit}'`);
+  return `(${id(at)}, instance, '${type}', ${query}, ${id(left)}, ${id(right)}, me, current_database())`;
+}
+
+/** The nodes of the workflow: `~>` groups to the left, so every pair's left child is the pair before it. */
+const NODES = [
+  ...Array.from({ length: STEPS - 1 }, (_, at) => node(String(at + 1), 'THEN', 'NULL', at === STEPS - 2 ? 'a' : String(at + 2), 'abcdef'.charAt(STEPS - 1 - at))),
+  ...Array.from({ length: STEPS }, (_, at) => node('abcdef'.charAt(at), 'SQL', `'INSERT INTO bench.sink (step) VALUES (${at + 1})'`, '', '')),
+];
+
 const PROCEDURES = `
 SET ROLE ${ROLE};
 CREATE PROCEDURE bench.start_workflows(p_count integer) LANGUAGE plpgsql AS $$
@@ -20,17 +31,15 @@ END $$;
 CREATE PROCEDURE bench.insert_workflows(p_count integer) LANGUAGE plpgsql AS $$
 DECLARE
     me regrole := current_user::regrole;
+    stem text;
     instance text;
 BEGIN
     FOR i IN 1..p_count LOOP
-        instance := 'b' || lpad(to_hex(i), 7, '0');
-        INSERT INTO df.instances (id, root_node, submitted_by, database) VALUES (instance, '00000001', me, current_database());
+        stem := lpad(to_hex(i), 7, '0');
+        instance := 'b' || stem;
+        INSERT INTO df.instances (id, root_node, submitted_by, database) VALUES (instance, stem || '1', me, current_database());
         INSERT INTO df.nodes (id, instance_id, node_type, query, left_node, right_node, submitted_by, database) VALUES
-            ${Array.from({ length: STEPS - 1 }, (_, at) => {
-    const left = at === STEPS - 2 ? `1${STEPS}` : `0${at + 2}`;
-    return `('000000${`0${at + 1}`}', instance, 'THEN', NULL, '000000${left}', '000000${`1${at + 1}`}', me, current_database())`;
-  }).join(',\n            ')},
-            ${Array.from({ length: STEPS }, (_, at) => `('000000${`1${at + 1}`}', instance, 'SQL', 'INSERT INTO bench.sink (step) VALUES (${at + 1})', NULL, NULL, me, current_database())`).join(',\n            ')};
+            ${NODES.join(',\n            ')};
         COMMIT;
     END LOOP;
 END $$;
