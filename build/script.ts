@@ -8,7 +8,8 @@
  * | `pg_durable--U--V.sql`    | itself; the one to the current version may hold placeholder lines                   |
  *
  * The placeholder lines `-- @bundle` and `-- @functions` stand for the function that holds the bundle and for the
- * stubs; each occurs exactly once in the numbered files together.
+ * stubs; each occurs exactly once in the numbered files together. In the upgrade script to the current version, a line
+ * `-- @file NN_name.sql` stands for a numbered file whose functions are to be replaced by what they are now.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -23,7 +24,7 @@ export interface Generated {
 
 const NUMBERED = /^\d{2}_[a-z0-9_]+\.sql$/;
 const RELEASED = /^pg_durable--([0-9.]+)(?:--([0-9.]+))?\.sql$/;
-const PLACEHOLDER = /^-- @(bundle|functions)[ \t]*$/gm;
+const PLACEHOLDER = /^-- @(bundle|functions|file [0-9]{2}_[a-z0-9_]+\.sql)[ \t]*$/gm;
 
 /**
  * All scripts of version `version` by file name, from the folder `sqlDir`. Raises SourceError for a file that fits no
@@ -45,7 +46,7 @@ export function assembleScripts(sqlDir: string, version: string, generated: Gene
     if (text.search(PLACEHOLDER) >= 0 && target !== version) {
       throw new SourceError(`sql/${name}: leads to ${target}, which is not the current version (${version}), so it must not have placeholder lines: freeze it as it was released`);
     }
-    scripts.set(name, expand(text, generated, 'replace'));
+    scripts.set(name, expand(text, generated, 'replace', (file) => replacing(read(file))));
   }
   const fresh = installScript(files.filter((name) => NUMBERED.test(name)), read, version, generated);
   const name = `pg_durable--${version}.sql`;
@@ -72,7 +73,9 @@ function installScript(files: string[], read: (name: string) => string, version:
     `-- pg_durable ${version}`,
     '\\echo Use "CREATE EXTENSION pg_durable" to load this file. \\quit',
     '',
-    expand(text, generated, 'create'),
+    expand(text, generated, 'create', (file) => {
+      throw new SourceError(`sql/: "-- @file ${file}" belongs into an upgrade script`);
+    }),
   ].join('\n');
 }
 
@@ -81,10 +84,15 @@ function banner(name: string): string {
   return `${rule}\n-- ${name.slice(3, -4).replaceAll('_', ' ')}\n${rule}`;
 }
 
-function expand(text: string, { bundle, functions }: Generated, mode: Mode): string {
-  return text.replace(PLACEHOLDER, (_, kind: string) => checked(`@${kind}`, kind === 'bundle'
-    ? bundleSql(bundle, mode)
-    : functions.map((spec) => stubSql(spec, bundle, mode)).join('\n')).trimEnd());
+function expand(text: string, { bundle, functions }: Generated, mode: Mode, file: (name: string) => string): string {
+  return text.replace(PLACEHOLDER, (_, kind: string) => checked(`@${kind}`, kind === 'bundle' ? bundleSql(bundle, mode)
+    : kind === 'functions' ? functions.map((spec) => stubSql(spec, bundle, mode)).join('\n')
+      : file(kind.slice('file '.length))).trimEnd());
+}
+
+/** A numbered file that creates functions, so that it replaces them where they are. */
+function replacing(text: string): string {
+  return text.replace(/^CREATE (FUNCTION|PROCEDURE) /gm, 'CREATE OR REPLACE $1 ');
 }
 
 /** The text, if it is ASCII: a script is read in the encoding of the database, whichever that is. */

@@ -28,10 +28,12 @@ CREATE TABLE df.nodes (
     submitted_by  regrole,
     database      text,
     created_at    timestamptz DEFAULT pg_catalog.now(),
-    updated_at    timestamptz DEFAULT pg_catalog.now()
+    updated_at    timestamptz DEFAULT pg_catalog.now(),
+    status_details jsonb
 ) WITH (fillfactor = 60);
 COMMENT ON TABLE df.nodes IS 'The nodes of every instance''s graph, with their status and result.';
 COMMENT ON COLUMN df.nodes.query IS 'SQL text of a SQL node; configuration as JSON of the others. Child ids beyond left and right stand here as condition_node and extra_nodes.';
+COMMENT ON COLUMN df.nodes.status_details IS 'execution_id: scope and generation of the last transition; of a failed SQL step also sqlstate, detail, hint and the statement as it was run.';
 COMMENT ON COLUMN df.nodes.result IS 'The node''s result once it completed; the message as a JSON string once it failed.';
 
 CREATE TABLE df.vars (
@@ -57,8 +59,9 @@ ALTER TABLE df.instances
     ADD CONSTRAINT instances_status_chk CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')) NOT VALID,
     ADD CONSTRAINT instances_identity_key UNIQUE (id, submitted_by);
 
+CREATE UNIQUE INDEX nodes_instance_node_key ON df.nodes (instance_id, id);
+
 ALTER TABLE df.nodes
-    ADD CONSTRAINT nodes_instance_node_key UNIQUE (instance_id, id),
     ADD CONSTRAINT nodes_instance_id_present_chk CHECK (instance_id IS NOT NULL) NOT VALID,
     ADD CONSTRAINT nodes_submitted_by_present_chk CHECK (submitted_by IS NOT NULL) NOT VALID,
     ADD CONSTRAINT nodes_id_format_chk CHECK (id OPERATOR(pg_catalog.~) '^[0-9a-f]{8}$') NOT VALID,
@@ -92,6 +95,9 @@ ALTER TABLE df.instances
     ADD CONSTRAINT instances_root_node_same_instance_fkey FOREIGN KEY (id, root_node)
         REFERENCES df.nodes (instance_id, id) DEFERRABLE INITIALLY DEFERRED NOT VALID;
 
+CREATE INDEX idx_instances_status ON df.instances (status, created_at DESC, id);
+CREATE INDEX idx_instances_created_at ON df.instances (created_at DESC, id);
+CREATE INDEX idx_instances_label ON df.instances (label, created_at DESC, id) WHERE label IS NOT NULL;
 CREATE INDEX idx_nodes_instance ON df.nodes (instance_id);
 
 -- A role sees its own rows. Superusers and the owner see all.

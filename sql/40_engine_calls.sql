@@ -88,8 +88,6 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION _df.forget() IS 'Trigger: deletes the engine state of deleted instances.';
 REVOKE EXECUTE ON FUNCTION _df.forget() FROM PUBLIC;
-CREATE TRIGGER forget AFTER DELETE ON df.instances REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION _df.forget();
 
 -- The types of a row's columns, as OIDs with commas between, from the row's binary form: a field count of four
 -- bytes, then per field its type OID, its length (-1 for NULL) and its bytes.

@@ -88,8 +88,9 @@ ALTER TABLE df.instances
     ADD CONSTRAINT instances_status_chk CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')) NOT VALID,
     ADD CONSTRAINT instances_identity_key UNIQUE (id, submitted_by);
 
+CREATE UNIQUE INDEX nodes_instance_node_key ON df.nodes (instance_id, id);
+
 ALTER TABLE df.nodes
-    ADD CONSTRAINT nodes_instance_node_key UNIQUE (instance_id, id),
     ADD CONSTRAINT nodes_instance_id_present_chk CHECK (instance_id IS NOT NULL) NOT VALID,
     ADD CONSTRAINT nodes_submitted_by_present_chk CHECK (submitted_by IS NOT NULL) NOT VALID,
     ADD CONSTRAINT nodes_id_format_chk CHECK (id OPERATOR(pg_catalog.~) '^[0-9a-f]{8}$') NOT VALID,

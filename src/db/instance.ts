@@ -25,7 +25,7 @@ export interface InstanceGraph {
 const rootOf = query<{ root_node: string }>('SELECT i.root_node FROM df.instances i WHERE i.id = $1', 'text');
 const nodesOf = query<NodeRow>(`
   SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result::text AS result,
-    NULL::text AS status_details, NULL::text AS execution_id, n.updated_at::text AS updated_at
+    n.status_details::text AS status_details, n.status_details->>'execution_id' AS execution_id, n.updated_at::text AS updated_at
   FROM df.nodes n WHERE n.instance_id = $1`, 'text');
 
 /** The graph of an instance that the caller may see, or null. Raises DurableError when its rows make no graph. */

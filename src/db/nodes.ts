@@ -19,7 +19,7 @@ const find = query<{ address: string }>(`
     SELECT n.ctid::text AS address FROM df.nodes n WHERE n.instance_id = u.instance_id AND n.id = u.id OFFSET 0) l`,
   'text[]', 'text[]');
 const write = query<{ written: number }>(
-  'SELECT _df.write_nodes($1, $2, $3, $4)::float8 AS written', 'text[]', 'text[]', 'text[]', 'text[]');
+  'SELECT _df.write_nodes($1, $2, $3, $4, $5)::float8 AS written', 'text[]', 'text[]', 'text[]', 'text[]', 'text[]');
 
 /** Writes node transitions. Raises DurableError when a node is not there exactly once. */
 export function writeNodes(changes: readonly NodeChange[]): void {
@@ -28,7 +28,7 @@ export function writeNodes(changes: readonly NodeChange[]): void {
   const written = addresses.length !== changes.length ? addresses.length : write(
     addresses, changes.map((c) => c.write.status),
     changes.map(({ write: w }) => (w.result === null || w.status === 'pending' || w.status === 'running' ? null : publicText(w.result))),
-    changes.map((c) => c.write.error),
+    changes.map((c) => c.write.error), changes.map((c) => detailsText(c.write)),
   )[0]!.written;
   if (written !== changes.length) {
     const named = changes.slice(0, 5).map((c) => `${c.node} of instance ${c.instance}`).join(', ');
@@ -37,4 +37,10 @@ export function writeNodes(changes: readonly NodeChange[]): void {
       { code: 'XX001', hint: 'A row of df.nodes was deleted or changed by hand while its instance ran. Cancel the instance if this goes on.' },
     );
   }
+}
+
+/** `status_details` of a transition: the stamp, and of a failure what is known of it. */
+function detailsText({ stamp, details }: NodeWrite): string {
+  // A stamp is made of hex ids, digits and colons, so it needs no escaping.
+  return details === undefined ? `{"execution_id":"${stamp}"}` : JSON.stringify({ execution_id: stamp, ...details });
 }
