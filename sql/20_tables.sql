@@ -15,8 +15,8 @@ COMMENT ON COLUMN df.instances.submitted_by IS 'The role whose identity and priv
 COMMENT ON COLUMN df.instances.completed_at IS 'Set when the instance completed, and only then.';
 
 CREATE TABLE df.nodes (
-    id            varchar(8)  NOT NULL PRIMARY KEY,
-    instance_id   varchar(8),
+    id            varchar(8)  NOT NULL,
+    instance_id   varchar(8)  NOT NULL,
     node_type     text        NOT NULL,
     query         text,
     result_name   text,
@@ -29,7 +29,8 @@ CREATE TABLE df.nodes (
     database      text,
     created_at    timestamptz DEFAULT pg_catalog.now(),
     updated_at    timestamptz DEFAULT pg_catalog.now(),
-    status_details jsonb
+    status_details jsonb,
+    PRIMARY KEY (instance_id, id)
 ) WITH (fillfactor = 60);
 COMMENT ON TABLE df.nodes IS 'The nodes of every instance''s graph, with their status and result.';
 COMMENT ON COLUMN df.nodes.query IS 'SQL text of a SQL node; configuration as JSON of the others. Child ids beyond left and right stand here as condition_node and extra_nodes.';
@@ -58,8 +59,6 @@ ALTER TABLE df.instances
     ADD CONSTRAINT instances_root_node_format_chk CHECK (root_node OPERATOR(pg_catalog.~) '^[0-9a-f]{8}$') NOT VALID,
     ADD CONSTRAINT instances_status_chk CHECK (status IN ('pending', 'running', 'completed', 'failed', 'cancelled')) NOT VALID,
     ADD CONSTRAINT instances_identity_key UNIQUE (id, submitted_by);
-
-CREATE UNIQUE INDEX nodes_instance_node_key ON df.nodes (instance_id, id);
 
 ALTER TABLE df.nodes
     ADD CONSTRAINT nodes_instance_id_present_chk CHECK (instance_id IS NOT NULL) NOT VALID,

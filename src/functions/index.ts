@@ -2,6 +2,7 @@
 export * from './compose.ts';
 export * from './control.ts';
 export * from './explain.ts';
+export * from './nodes.ts';
 export * from './start.ts';
 export * from './variables.ts';
 export * from './work.ts';
