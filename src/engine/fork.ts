@@ -5,7 +5,7 @@
  */
 import { NONE } from '../graph/types.ts';
 import { quote } from './rawjson.ts';
-import { bind, mark, touch, walk } from './interpreter.ts';
+import { bind, mark, markRunning, touch, walk } from './interpreter.ts';
 import { childKey, newBranch, nodeId, parentKey, position } from './run.ts';
 import type { Branch, Outcome, Run } from './run.ts';
 import type { Port } from './port.ts';
@@ -27,7 +27,12 @@ export function fork(run: Run, branch: Branch, pc: number, port: Port): Outcome 
   });
   // While they are entered the fork may not be settled: hold the parent in a phase that settleFork refuses.
   branch.phase = 'start';
-  for (const child of children) walk(run, child, child.root, null, port);
+  const race = run.program.nodes[pc]!.type === 'RACE';
+  for (const child of children) {
+    walk(run, child, child.root, null, port);
+    // A statement may have to queue for so long that the race ends before it is marked.
+    if (race && child.phase === 'ready' && child.pc === child.root) markRunning(run, child);
+  }
   branch.phase = 'fork';
   return children.some((child) => child.phase === 'done') ? settleFork(run, branch, port) : null;
 }
