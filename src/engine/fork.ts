@@ -94,6 +94,8 @@ function settleRace(run: Run, parent: Branch, children: Branch[], port: Port): O
   for (const loser of children) {
     if (loser !== winner && loser.phase !== 'done' && run.program.nodes[loser.root]!.type === 'LOOP') {
       const lost = 'The loop lost the race';
+      // The stamp is the loop's own, not that of a loop inside it.
+      loser.frames.length = 1;
       mark(run, loser, loser.root, 'failed', quote(lost), lost);
     }
   }
