@@ -89,14 +89,16 @@ SELECT is((SELECT count(*) FROM effects WHERE what IN ('before the error', 'afte
 SELECT matches(output('fails'), 'division by zero', 'the output says why');
 SELECT is((SELECT array_agg(inferred_status ORDER BY query) FROM df.instance_nodes((SELECT id FROM started WHERE what = 'fails')) WHERE node_type = 'SQL'),
     ARRAY['skipped', 'completed', 'failed'], 'the nodes say where');
-SELECT matches((SELECT error FROM df.nodes WHERE instance_id = (SELECT id FROM started WHERE what = 'fails') AND status = 'failed'), 'division by zero', 'the node has the message');
+SELECT matches((SELECT error FROM df.nodes WHERE instance_id = (SELECT id FROM started WHERE what = 'fails') AND node_type = 'SQL' AND status = 'failed'), 'division by zero', 'the node has the message');
 
 -- No step sees another one's session.
-SELECT go('session', 'CREATE TEMP TABLE left_behind ()' ~> 'SET work_mem = ''1MB''' ~> 'SELECT to_regclass(''pg_temp.left_behind'') IS NULL AND current_setting(''work_mem'') <> ''1MB''');
+SELECT go('temporary table', 'CREATE TEMP TABLE left_behind ()' ~> 'SELECT to_regclass(''pg_temp.left_behind'') IS NULL');
+SELECT go('setting', 'SET work_mem = ''1MB''' ~> 'SELECT current_setting(''work_mem'') <> ''1MB''');
 SELECT go('inside', 'SELECT current_setting(''df.in_workflow'')');
 SELECT go('setvar inside', 'SELECT df.setvar(''a'', ''b'')');
 CALL df.work();
-SELECT is(cell('session'), 'true', 'temporary tables and settings of one step are gone in the next');
+SELECT is(cell('temporary table'), 'true', 'a temporary table of one step is gone in the next');
+SELECT is(cell('setting'), 'true', 'and so is a setting');
 SELECT is(cell('inside'), 'true', 'df.in_workflow is true in a step');
 SELECT matches(output('setvar inside'), 'cannot be called inside a workflow', 'df.setvar in a step is refused');
 

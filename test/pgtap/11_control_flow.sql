@@ -80,9 +80,13 @@ CALL df.work();
 SELECT is(result('signal') #>> '{rows,0,n}', '7', 'ends it, with its data');
 -- Polling with a deadline of ten seconds, until the timers have come.
 CREATE PROCEDURE public.poll_work() LANGUAGE plpgsql AS $$
+DECLARE
+    steps bigint;
+    next_due timestamptz;
+    more boolean;
 BEGIN
     FOR i IN 1..100 LOOP
-        CALL df.work();
+        CALL df.work(10, 10000, steps, next_due, more);
         EXIT WHEN public.notes('slept') IS NOT NULL AND public.status('signal times out') <> 'running';
         PERFORM pg_sleep(0.1);
         COMMIT;
