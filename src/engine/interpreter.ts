@@ -22,8 +22,12 @@ export const MAX_ROUNDS = 100_000;
 /** Nodes that are walked before a branch that never waits is put back into the queue. */
 const MAX_HOPS = 1_000;
 
-/** Continues a branch whose time has come. A branch at a SQL step stays where it is: its step is to be run. */
+/**
+ * Continues a branch whose time has come. A branch at a SQL step stays where it is: its step is to be run. So does one
+ * whose race was lost to another that was claimed with it.
+ */
 export function resume(run: Run, branch: Branch, port: Port): void {
+  if (branch.state === 'gone') return;
   const pc = branch.pc;
   switch (branch.phase) {
     case 'start':
