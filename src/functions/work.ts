@@ -119,7 +119,8 @@ export function claim(at: number, most: number): ClaimRow[] {
   if (settled) return dispatch(session, runs, here, [first], port, false);
   // Others must see the step running before it runs, and the rest of what was locked must be free meanwhile.
   for (const { run, branch } of here) if (branch.phase === 'ready') markRunning(run, branch);
-  write(session, runs, now, false);
+  // A single quick step among others would meet them again each time: they go on one by one.
+  write(session, runs, now, false, session.alone || quick.length === 1);
   return [AGAIN];
 }
 
@@ -374,14 +375,14 @@ function details(error: { sqlstate: string; detail: string; hint: string; contex
 }
 
 /** Writes the batch and remembers where its branches stand, for the next claim. */
-function write(own: Session, runs: Map<string, Run>, now: number, shared: boolean): void {
+function write(own: Session, runs: Map<string, Run>, now: number, shared: boolean, apart = own.alone): void {
   let slow = 0;
   let outside = false;
   for (const { run, branch } of steps(runs, now)) {
     const quick = shared && isQuick(template(run, branch));
     if (!quick && branch.phase === 'ready' && run.database === null) markRunning(run, branch);
     if (!quick) slow++;
-    own.held.push({ instance: run.id, branch: branch.key, template: own.alone ? null : template(run, branch) });
+    own.held.push({ instance: run.id, branch: branch.key, template: apart ? null : template(run, branch) });
   }
   for (const run of runs.values()) {
     for (const branch of run.branches.values()) {
