@@ -9,6 +9,8 @@ const QUICK = 5;
  * processor was busy elsewhere) changes nothing, two in a row do.
  */
 const MOST_SCORE = 4;
+/** Statements that take as long as they are told to: how quick they were says nothing. */
+const WAITING = /pg_sleep|advisory/i;
 const MOST = 4096;
 
 /** Scores by template (the step's text before substitution); -Infinity for what may never share. */
@@ -36,12 +38,17 @@ export function isQuick(template: string): boolean {
   return (scores.get(template) ?? 0) > 0;
 }
 
+/** Whether the statement has been quick often enough to begin and end in one transaction, without being seen running. */
+export function isAlwaysQuick(template: string): boolean {
+  return (scores.get(template) ?? 0) >= MOST_SCORE;
+}
+
 /** Records that the statement, filled in from `template`, took `ms`. */
 export function noteDuration(template: string, ms: number, statement: string): void {
   let score = scores.get(template);
   if (score === undefined) {
     if (scores.size >= MOST) scores.clear();
-    score = classified(statement).shareable ? 0 : -Infinity;
+    score = classified(statement).shareable && !WAITING.test(template) ? 0 : -Infinity;
   }
   scores.set(template, ms < QUICK ? Math.min(score + 1, MOST_SCORE) : Math.max(score - 2, score === -Infinity ? score : -MOST_SCORE));
 }

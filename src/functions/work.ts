@@ -1,9 +1,9 @@
 /**
  * The engine calls of `df.work`: claim due branches of the session's own role, and finish the steps it ran.
  *
- * A batch either is one step, alone in its transaction, with the node visibly running before; or it is several steps
- * of different branches that share one commit. Only statements that this session has seen to be quick share, since
- * the first of a batch holds its locks until the last has run. Whatever makes a shared batch impossible (a lock that
+ * A batch either is one step, alone in its transaction, with the node visibly running before; or it is steps of
+ * different branches that share one commit, in which their nodes begin and end. Only statements that this session has
+ * seen to be quick share, since the first of a batch holds its locks until the last has run. Whatever makes a shared batch impossible (a lock that
  * somebody else holds, a deferred constraint, a deadlock) rolls it back and runs its steps one by one.
  */
 import { DurableError } from '../graph/errors.ts';
@@ -16,7 +16,7 @@ import { announceWork, discard, failInstance, flush, lockFree } from '../db/flus
 import { claimDue, claimHeld, loadRuns, nextTimer } from '../db/load.ts';
 import type { Claimed, Key } from '../db/load.ts';
 import { Busy, DatabasePort, Over } from '../db/port.ts';
-import { classified, isQuick, noteDuration } from '../db/pace.ts';
+import { classified, isAlwaysQuick, isQuick, noteDuration } from '../db/pace.ts';
 import { parseNumber } from '../db/settings.ts';
 import { query } from '../db/statement.ts';
 import { kindOf } from '../db/types.ts';
@@ -112,7 +112,8 @@ export function claim(at: number, most: number): ClaimRow[] {
   }
   const here = ready.filter(({ branch }) => branch.phase !== 'external');
   const quick = alone ? [] : here.filter(({ run, branch }) => isQuick(template(run, branch)));
-  if (quick.length >= 2) return dispatch(session, runs, here, quick, port, true);
+  const sole = quick.length === 1 && here.length === 1 && isAlwaysQuick(template(quick[0]!.run, quick[0]!.branch));
+  if (quick.length >= 2 || sole) return dispatch(session, runs, here, quick, port, true);
   const first = here[0];
   const settled = first !== undefined && here.length === 1 && first.branch.phase === 'running'
     && first.branch.state === 'clean' && claimed.length === 1;
