@@ -236,6 +236,7 @@ Local<v8::ObjectTemplate> api_global_template(Isolate *iso)
 	method("elog", elog_message);
 	method("quote_literal", quote_literal);
 	method("quote_nullable", quote_nullable);
+	method("nullable", quote_nullable);
 	method("quote_ident", quote_ident);
 	method("return_next", return_next);
 	method("get_window_object", get_window_object);
@@ -252,6 +253,11 @@ Local<v8::ObjectTemplate> api_global_template(Isolate *iso)
 		global->Set(ascii(level.name), v8::Integer::New(iso, level.value), v8::ReadOnly);
 	global_template.Reset(iso, global);
 	return global;
+}
+
+void api_forget()
+{
+	global_template.Empty();
 }
 
 bool api_install(Local<Context>)

@@ -1,5 +1,5 @@
 // call.cc: one SQL call of a JavaScript function, from arguments to result.
-#include "plv8.h"
+#include "spi.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
@@ -78,7 +78,7 @@ ErrorData *invoke(World *world, Local<Context> context, Local<Function> function
 	bool ok = function->Call(context, v8::Undefined(iso), argc, argv).ToLocal(result);
 	if (likely(ok)) {
 		world->queue->PerformCheckpoint(iso);
-		ok = engine.fatal == nullptr && !engine.out_of_memory && !iso->IsExecutionTerminating();
+		ok = !engine.fatal.load() && !engine.out_of_memory && !iso->IsExecutionTerminating();
 	}
 	return likely(ok) ? nullptr : take_error(caught, context, name);
 }
@@ -88,7 +88,7 @@ template <class F> static ErrorData *converting(Local<Context> context, const ch
 {
 	TryCatch caught(isolate());
 	InJs in(true);
-	return likely(f()) && likely(engine.fatal == nullptr) ? nullptr : take_error(caught, context, name);
+	return likely(f()) && likely(!engine.fatal.load()) ? nullptr : take_error(caught, context, name);
 }
 
 // --------------------------------------------------------------------------------------------- arguments
@@ -135,19 +135,20 @@ static bool composite_result(Local<Context> context, Proc *proc, FunctionCallInf
 			BlessTupleDesc(desc);
 		}))
 		return false;
-	if (!proc->shape.matches(desc) && !proc->shape.load(desc))
+	std::shared_ptr<RowShape> shape = shape_for(&proc->shape, desc);
+	if (shape == nullptr)
 		return false;
 	std::vector<Datum> values(static_cast<size_t>(desc->natts) + 1);
 	std::vector<char> nulls(static_cast<size_t>(desc->natts) + 1);
 	Datum *datums = values.data();
 	bool *isnull = reinterpret_cast<bool *>(nulls.data());
-	if (!row_result(context, &proc->shape, desc, value, datums, isnull))
+	if (!row_result(context, shape.get(), desc, value, datums, isnull))
 		return false;
 	TypeInfo *type = proc->result;
 	return guarded_js([&] {
 		*result = HeapTupleGetDatum(heap_form_tuple(desc, datums, isnull));
 		if (type && type->domain)
-			domain_check(*result, false, type->typid, &type->domain_extra, type->cxt);
+			check_domain(type, *result, false);
 	});
 }
 
@@ -234,7 +235,12 @@ bool frame_return_next(Local<Context> context, Local<Value> value)
 		return false;
 	MemoryContext old = MemoryContextSwitchTo(row);
 	bool ok;
-	if (frame->store_scalar)
+	// The script may catch what goes wrong in here, so code that could leave something half done gets a subtransaction.
+	bool pure = frame->store_scalar ? frame->store_type->pure : frame->store_shape && frame->store_shape->pure();
+	Subtransaction sub;
+	if (!pure && !sub.begin())
+		ok = false;
+	else if (frame->store_scalar)
 		ok = to_pg(context, frame->store_type, -1, value, &datums[0], &nulls[0]);
 	else if (frame->store_shape)
 		ok = row_result(context, frame->store_shape, desc, value, datums, nulls);
@@ -247,6 +253,10 @@ bool frame_return_next(Local<Context> context, Local<Value> value)
 			tuplestore_putvalues(frame->store, desc, datums, nulls);
 			CurrentResourceOwner = owner;
 		});
+	if (!ok)
+		sub.abort();
+	else
+		ok = sub.commit();
 	MemoryContextSwitchTo(old);
 	if (mine) {
 		MemoryContextReset(row);
@@ -341,6 +351,7 @@ static ErrorData *call_trigger(World *world, Local<Context> context, Proc *proc,
 	const char *op, *when;
 	const char *name = proc->name.c_str();
 	std::vector<Local<Value>> kept;
+	std::shared_ptr<RowShape> shape;
 	Local<Value> argv[10];
 
 	if (TRIGGER_FIRED_BY_INSERT(event)) {
@@ -361,12 +372,12 @@ static ErrorData *call_trigger(World *world, Local<Context> context, Proc *proc,
 	ErrorData *err = converting(context, name, [&] {
 		Local<String> text;
 		Local<Value> v;
-		if (row && !proc->trigger_shape.matches(desc) && !proc->trigger_shape.load(desc))
+		if (row && (shape = shape_for(&proc->trigger_shape, desc)) == nullptr)
 			return false;
 		argv[0] = argv[1] = v8::Undefined(iso);
-		if (row && news && !trigger_row(context, &proc->trigger_shape, desc, news, &kept).ToLocal(&argv[0]))
+		if (row && news && !trigger_row(context, shape.get(), desc, news, &kept).ToLocal(&argv[0]))
 			return false;
-		if (row && olds && !trigger_row(context, &proc->trigger_shape, desc, olds, news ? nullptr : &kept).ToLocal(&argv[1]))
+		if (row && olds && !trigger_row(context, shape.get(), desc, olds, news ? nullptr : &kept).ToLocal(&argv[1]))
 			return false;
 		if (!to_string(trigger->tgname).ToLocal(&text))
 			return false;
@@ -404,7 +415,7 @@ static ErrorData *call_trigger(World *world, Local<Context> context, Proc *proc,
 		return nullptr;
 	}
 	return converting(context, name, [&] {
-		return trigger_result(context, &proc->trigger_shape, desc, from, kept, value, result);
+		return trigger_result(context, shape.get(), desc, from, kept, value, result);
 	});
 }
 
@@ -454,10 +465,10 @@ ErrorData *run_call(FunctionCallInfo fcinfo, bool nonatomic, Datum *result)
 				ok = proc->function.Get(iso)->Call(context, v8::Undefined(iso), nargs, argv).ToLocal(&value);
 				if (ok) {
 					frame.world->queue->PerformCheckpoint(iso);
-					ok = engine.fatal == nullptr && !engine.out_of_memory && !iso->IsExecutionTerminating();
+					ok = !engine.fatal.load() && !engine.out_of_memory && !iso->IsExecutionTerminating();
 				}
 				if (ok)
-					ok = scalar_result(context, proc, fcinfo, value, result) && engine.fatal == nullptr;
+					ok = scalar_result(context, proc, fcinfo, value, result) && !engine.fatal.load();
 			}
 			if (!ok)
 				err = take_error(caught, context, name);

@@ -65,6 +65,11 @@ void worlds_reset_all()
 		bury(world);
 }
 
+void worlds_forget()
+{
+	worlds.clear();      // what they hold is leaked: a handle's destructor would call the lost isolate
+}
+
 // The function that plv8.start_proc names, if this role may and should run it. Raises nothing.
 static ErrorData *run_start_proc(World *world, Local<Context> context)
 {

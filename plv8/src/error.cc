@@ -20,6 +20,7 @@ __attribute__((noinline)) ErrorData *guard_run(GuardedFn fn, void *arg)
 {
 	MemoryContext cxt = CurrentMemoryContext;
 	ErrorData *volatile err = nullptr;
+	uint64_t generation = engine.generation;
 
 	PG_TRY();
 	{
@@ -33,6 +34,8 @@ __attribute__((noinline)) ErrorData *guard_run(GuardedFn fn, void *arg)
 		MemoryContextSwitchTo(cxt);
 	}
 	PG_END_TRY();
+	if (unlikely(generation != engine.generation))
+		engine_land(err);     // our caller's JavaScript frames are of an isolate that is gone
 	return err;
 }
 
@@ -106,8 +109,8 @@ void throw_pg(ErrorData *err)
 	HandleScope scope(iso);
 	Local<Context> context = iso->GetCurrentContext();
 
-	if (engine.fatal != nullptr || uncatchable(err)) {
-		if (engine.fatal == nullptr)
+	if (engine.fatal.load() || uncatchable(err)) {
+		if (!engine.fatal.load())
 			engine.fatal = err;
 		terminate_now();
 		return;
@@ -171,6 +174,16 @@ void throw_code(int sqlerrcode, const char *fmt, ...)
 
 // ------------------------------------------------------------------------------- JavaScript to PostgreSQL
 
+// The length of a UTF-8 text cut to at most `limit` bytes at a character's border.
+static size_t clip(const std::string &text, size_t limit)
+{
+	if (text.size() <= limit)
+		return text.size();
+	while (limit > 0 && (text[limit] & 0xC0) == 0x80)
+		limit--;
+	return limit;
+}
+
 // A string for an ErrorData, in the database's encoding; bytes that have no place there become '?'.
 static char *error_text(const std::string &text)
 {
@@ -178,7 +191,7 @@ static char *error_text(const std::string &text)
 	ErrorData *err = guarded([&] {
 		MemoryContext old = MemoryContextSwitchTo(error_context);
 		if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
-			copy = pnstrdup(text.c_str(), Min(text.size(), 1000000));
+			copy = pnstrdup(text.c_str(), clip(text, 1000000));
 		else
 			copy = pg_any_to_server(pstrdup(text.c_str()), static_cast<int>(text.size()), PG_UTF8);
 		MemoryContextSwitchTo(old);
@@ -197,7 +210,7 @@ static char *text_property(Local<Context> context, Local<Object> object, const c
 {
 	TryCatch ignored(isolate());
 	Local<Value> value;
-	if (!object->Get(context, ascii(name)).ToLocal(&value) || !value->IsString())
+	if (stopped() || !object->Get(context, ascii(name)).ToLocal(&value) || !value->IsString())
 		return nullptr;
 	std::string text = describe(context, value);
 	return text.empty() ? nullptr : error_text(text);
@@ -219,7 +232,7 @@ static bool sqlstate_property(Local<Context> context, Local<Object> object, cons
 {
 	TryCatch ignored(isolate());
 	Local<Value> value;
-	if (!object->Get(context, ascii(name)).ToLocal(&value))
+	if (stopped() || !object->Get(context, ascii(name)).ToLocal(&value))
 		return false;
 	if (value->IsString())
 		return parse_sqlstate(describe(context, value), sqlerrcode);
@@ -237,7 +250,10 @@ static std::string stack_lines(Local<Context> context, Local<Value> exception)
 		return "";
 	std::string text = describe(context, stack);
 	size_t at = text.find("\n    at ");
-	return at == std::string::npos ? "" : text.substr(at, 8192);
+	if (at == std::string::npos)
+		return "";
+	text.erase(0, at);
+	return text.substr(0, clip(text, 8192));
 }
 
 static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char *function_name)
@@ -248,6 +264,10 @@ static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char 
 	Local<v8::Message> where = caught.Message();
 	std::string text = describe(context, exception);
 	std::string trail;
+
+	// Each look at the exception may run the script's getters, and each of those may be what is cancelled.
+	if (stopped())
+		return nullptr;
 
 	ErrorData *err = make_error(ERRCODE_INTERNAL_ERROR, "%s", "");
 	if (exception->IsNativeError() && text == "RangeError: Maximum call stack size exceeded")
@@ -264,9 +284,14 @@ static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char 
 		std::string name = script->IsString() ? describe(context, script) : function_name ? function_name : "undefined";
 		trail = name + "() LINE " + std::to_string(where->GetLineNumber(context).FromMaybe(0)) + ": ";
 		if (where->GetSourceLine(context).ToLocal(&line))
-			trail += describe(context, line).substr(0, 1000);
+			{
+			std::string source = describe(context, line);
+			trail += source.substr(0, clip(source, 1000));
+		}
 	} else if (function_name)
 		trail = std::string(function_name) + "()";
+	if (stopped())
+		return nullptr;
 	trail += stack_lines(context, exception);
 
 	if (exception->IsObject()) {
@@ -284,12 +309,12 @@ static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char 
 		err->constraint_name = text_property(context, object, "constraint_name");
 		TryCatch ignored(iso);
 		Local<Value> before;
-		if (object->Get(context, ascii("context")).ToLocal(&before) && before->IsString()) {
+		if (!stopped() && object->Get(context, ascii("context")).ToLocal(&before) && before->IsString()) {
 			std::string outer = describe(context, before);
 			if (!outer.empty())
 				trail = outer + "\n" + trail;
 		}
-		if (text == "[object Object]" && object->Get(context, ascii("message")).ToLocal(&before) && before->IsString())
+		if (text == "[object Object]" && !stopped() && object->Get(context, ascii("message")).ToLocal(&before) && before->IsString())
 			text = describe(context, before);
 	}
 	err->message = error_text(text.empty() ? "unknown error" : text);
@@ -302,12 +327,13 @@ ErrorData *take_error(TryCatch &caught, Local<Context> context, const char *func
 	Isolate *iso = isolate();
 	ErrorData *err = nullptr;
 
-	if (engine.fatal == nullptr && !caught.HasTerminated() && caught.HasCaught()) {
+	if (!engine.fatal.load() && !caught.HasTerminated() && caught.HasCaught()) {
 		InJs in(true);     // getters of the thrown object are the user's code
 		err = error_of(caught, context, function_name);
 	}
 	if (iso->IsExecutionTerminating() || caught.HasTerminated() || engine.fatal || engine.out_of_memory)
 		iso->CancelTerminateExecution();
+	watchdog_done();
 	if (engine.fatal) {
 		err = engine.fatal;
 		engine.fatal = nullptr;

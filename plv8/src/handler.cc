@@ -46,7 +46,7 @@ Datum plv8_call_handler(PG_FUNCTION_ARGS)
 
 	check_stack_depth();
 	plv8::engine_start();
-	ErrorData *err = plv8::run_call(fcinfo, nonatomic, &result);
+	ErrorData *err = plv8::with_landing([&] { return plv8::run_call(fcinfo, nonatomic, &result); });
 	if (unlikely(err != nullptr))
 		plv8::raise_error(err);
 	return result;
@@ -58,7 +58,7 @@ Datum plv8_inline_handler(PG_FUNCTION_ARGS)
 
 	check_stack_depth();
 	plv8::engine_start();
-	ErrorData *err = plv8::run_inline(block->source_text, block->atomic);
+	ErrorData *err = plv8::with_landing([&] { return plv8::run_inline(block->source_text, block->atomic); });
 	if (unlikely(err != nullptr))
 		plv8::raise_error(err);
 	PG_RETURN_VOID();
@@ -72,7 +72,7 @@ Datum plv8_call_validator(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	check_stack_depth();
 	plv8::engine_start();
-	ErrorData *err = plv8::run_validate(oid);
+	ErrorData *err = plv8::with_landing([&] { return plv8::run_validate(oid); });
 	if (unlikely(err != nullptr))
 		plv8::raise_error(err);
 	PG_RETURN_VOID();
@@ -95,7 +95,7 @@ Datum plv8_info(PG_FUNCTION_ARGS)
 	Datum result = 0;
 
 	plv8::engine_start();
-	ErrorData *err = plv8::run_info(&result);
+	ErrorData *err = plv8::with_landing([&] { return plv8::run_info(&result); });
 	if (unlikely(err != nullptr))
 		plv8::raise_error(err);
 	return result;

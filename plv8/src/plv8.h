@@ -20,6 +20,7 @@
 #include <libplatform/libplatform.h>
 
 #include <atomic>
+#include <csetjmp>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -67,14 +68,17 @@ struct CallFrame;
 // ---------------------------------------------------------------------------------------------- engine.cc
 
 // The one V8 of this backend. All of it belongs to the main thread but what is atomic.
+struct Landing;
+
 struct Engine {
-	Isolate *isolate = nullptr;
+	std::atomic<Isolate *> isolate{nullptr};
+	uint64_t generation = 1;          // isolates so far; see engine.cc about their loss
+	bool losing = false;              // engine_abandon was called, the landing is to clean up
+	Landing *landing = nullptr;       // where a lost isolate's calls come down
 	int depth = 0;                    // handler frames that have JavaScript on the stack
 	CallFrame *frame = nullptr;       // the innermost of them
-	ErrorData *fatal = nullptr;       // an error on its way out that no catch may stop
+	std::atomic<ErrorData *> fatal{nullptr}; // an error on its way out that no catch may stop
 	bool out_of_memory = false;       // the heap limit ended the running script
-	bool timed_out = false;           // plv8.execution_timeout ended it
-	uint64_t calls = 0;
 };
 extern Engine engine;
 
@@ -82,7 +86,43 @@ extern Engine engine;
 void engine_start();
 // Sets V8's stack limit from max_stack_depth. To be called before JavaScript runs.
 void engine_set_stack_limit();
-// After the outermost call: pumps V8's own tasks, takes back a raised heap limit.
+// What an entry from PostgreSQL restores when the isolate is lost under it.
+struct Landing {
+	Landing();
+	sigjmp_buf jump;
+	Landing *outer;
+	CallFrame *frame;
+	int depth;
+	int nest_level;
+	int in_js;
+	MemoryContext cxt;
+	ResourceOwner owner;
+	ErrorData *error;
+	sigjmp_buf *exception_stack;
+	ErrorContextCallback *callbacks;
+};
+// Gives the isolate up and leaves for the innermost landing, from any point inside V8. With no error, the landing finds
+// out which interrupt it was.
+void engine_abandon(ErrorData *err) pg_attribute_noreturn();
+// Leaves all JavaScript frames for the innermost landing, whose call ends with the error (or one of its own).
+void engine_land(ErrorData *err) pg_attribute_noreturn();
+ErrorData *engine_recover(Landing *landing);
+
+// Runs one entry from PostgreSQL, f(), which returns its error; lands here when the isolate is lost. To be used in frames
+// without destructors.
+template <class F> __attribute__((noinline)) ErrorData *with_landing(F f)
+{
+	Landing landing;
+	ErrorData *volatile err;
+	engine.landing = &landing;
+	if (sigsetjmp(landing.jump, 0) == 0)
+		err = f();
+	else
+		err = engine_recover(&landing);
+	engine.landing = landing.outer;
+	return err;
+}
+// After the outermost call: takes back a raised heap limit.
 void engine_settle();
 size_t engine_memory_limit();
 
@@ -98,11 +138,21 @@ struct Watch {
 	std::atomic<int> asleep{0};       // the thread waits on this futex word
 	std::atomic<uint64_t> entries{0}; // how often JavaScript was entered
 	std::atomic<int> requested{0};    // an interrupt request is under way
+	std::atomic<int64_t> wanted_at{0};// since when (ms) the script has been asked to stop; 0 when it is not
+	std::atomic<int> in_gc{0};
+	std::atomic<int> hits{0};         // samples since then that found it in code that does not listen
 	std::atomic<int> limit_s{0};      // plv8.execution_timeout, seconds; 0 for none
 	std::atomic<int64_t> js_ms{0};    // time the outermost call has spent in JavaScript so far
 };
 extern Watch watch;
 void watchdog_wake();
+// The script has stopped, or need not.
+inline void watchdog_done()
+{
+	watch.wanted_at.store(0, std::memory_order_relaxed);
+	watch.hits.store(0, std::memory_order_relaxed);
+}
+void watchdog_isolate(Isolate *isolate);
 
 // Marks a stretch of JavaScript (or, nested with false, a stretch of server code inside it).
 class InJs {
@@ -160,6 +210,8 @@ template <class F> inline ErrorData *guarded_out(F f)
 	InJs out(false);
 	return guarded(f);
 }
+// The script is being ended; nothing of its code is to be run any more.
+inline bool stopped() { return engine.fatal.load() != nullptr || engine.out_of_memory; }
 // What ended the script: the fatal error, or what TryCatch holds. Never NULL; clears the termination.
 ErrorData *take_error(TryCatch &caught, Local<Context> context, const char *function_name);
 // Raises it. Called from frames without destructors only.
@@ -201,10 +253,13 @@ struct TypeInfo {
 	char align;
 	TypeInfo *elem;        // of an array
 	bool has_in, has_out;
-	bool stale;            // the catalogs have changed since
+	bool stale;            // the catalogs have changed since; a new one takes its place
+	bool pure;             // conversions run no catalog or user code
+	uint32 hash;           // of its pg_type row, as invalidations name it
 	Oid ioparam;
 	FmgrInfo in, out;
 	void *domain_extra;
+	int domain_busy;       // checks on the stack that use it
 	MemoryContext cxt;
 };
 
@@ -220,9 +275,12 @@ struct RowShape {
 	struct Column { TypeInfo *type; Oid typid; int32 typmod; bool dropped; Global<String> name; NameData cname; bool generated; };
 	std::vector<Column> columns;
 	bool matches(TupleDesc desc) const;
+	bool pure() const;
 	// Reads the descriptor anew. False with an exception pending.
 	bool load(TupleDesc desc);
 };
+// The shape for a descriptor: the kept one if it still fits, else a new one, which is kept. NULL with an exception.
+std::shared_ptr<RowShape> shape_for(std::shared_ptr<RowShape> *kept, TupleDesc desc);
 
 // -------------------------------------------------------------------------------------- to_js.cc, to_pg.cc
 
@@ -233,6 +291,8 @@ MaybeLocal<Value> row_datum_to_js(Local<Context> context, Datum datum);
 
 // A JavaScript value to a datum of the type, in CurrentMemoryContext. False with an exception pending.
 bool to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Local<Value> value, Datum *datum, bool *isnull);
+// Checks a domain's constraints; raises, so it is called guarded.
+void check_domain(TypeInfo *type, Datum datum, bool isnull);
 // An object to the columns of a row. False with an exception pending.
 // With `kept` and `from`, a property that still is the kept value takes its datum from that tuple.
 bool row_to_pg(Local<Context> context, RowShape *shape, TupleDesc desc, Local<Value> value, Datum *datums, bool *nulls,
@@ -258,6 +318,8 @@ World *world_of(Local<Context> context);
 void world_release(World *world);
 void world_reset(Oid role);
 void worlds_reset_all();
+// The isolate is lost: drop every handle without telling V8. So do api_forget and spi_forget.
+void worlds_forget();
 extern std::vector<World *> worlds;
 
 // ------------------------------------------------------------------------------------------------ proc.cc
@@ -282,8 +344,9 @@ struct Proc {
 	TypeInfo *result = nullptr;
 	bool result_row = false;         // composite, record or several OUT
 	bool definer = false, configured = false;
-	RowShape shape;                  // of the result row
-	RowShape trigger_shape;
+	// Of the result row and of the trigger's table. A conversion holds its own reference, since code that it runs may
+	// call this function with another shape.
+	std::shared_ptr<RowShape> shape, trigger_shape;
 };
 extern uint64_t proc_generation;
 void procs_init();
@@ -338,6 +401,8 @@ Local<v8::ObjectTemplate> api_global_template(Isolate *isolate);
 bool api_install(Local<Context> context);
 void spi_install(Isolate *isolate, Local<v8::ObjectTemplate> plv8);
 void spi_free_dropped_plans();
+void api_forget();
+void spi_forget();
 Local<Object> memory_usage(Local<Context> context);
 
 struct Settings {
@@ -355,6 +420,6 @@ bool settings_start_proc_allowed(Oid role);
 bool start_proc_owner_allowed(Oid role, Oid function);
 bool role_is_superuser(Oid role);
 
-inline Isolate *isolate() { return engine.isolate; }
+inline Isolate *isolate() { return engine.isolate.load(std::memory_order_relaxed); }
 
 }  // namespace plv8

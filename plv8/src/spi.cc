@@ -4,6 +4,8 @@
 // Where PostgreSQL allows none (a parallel worker) an error cannot be caught and ends the call.
 #include "spi.h"
 
+#include <unordered_set>
+
 extern "C" {
 #include "parser/parse_param.h"
 #include "parser/parse_type.h"
@@ -16,17 +18,21 @@ struct Plan {
 	SPIPlanPtr plan = nullptr;
 	std::vector<TypeInfo *> types;
 	std::vector<Oid> oids;
-	RowShape shape;
+	std::shared_ptr<RowShape> shape;
 	Global<Object> handle;
+	int users = 0;          // executions on the stack
+	bool freed = false;     // by the script; the plan goes when the last execution ends
 };
 
-static std::vector<Plan *> dropped;
+static std::vector<Plan *> dropped;            // collected by V8
+static std::unordered_set<Plan *> plans;       // all
+static std::vector<SPIPlanPtr> orphans;        // of a lost isolate
 static Global<v8::FunctionTemplate> plan_class, cursor_class;
 static const int64_t PLAN_BYTES = 8192;   // what V8's collector should think a plan weighs
 
 static bool refused()
 {
-	if (likely(engine.fatal == nullptr && engine.frame != nullptr))
+	if (likely(!engine.fatal.load() && engine.frame != nullptr))
 		return false;
 	if (engine.fatal)
 		terminate_now();
@@ -35,25 +41,64 @@ static bool refused()
 	return true;
 }
 
+static void spi_plan_free(SPIPlanPtr spi)
+{
+	ErrorData *err = guarded([spi] { SPI_freeplan(spi); });
+	if (err)
+		FreeErrorData(err);
+}
+
 static void plan_delete(Plan *plan)
 {
-	if (plan->plan) {
-		ErrorData *err = guarded([plan] { SPI_freeplan(plan->plan); });
-		if (err)
-			FreeErrorData(err);
-	}
+	if (plan->plan)
+		spi_plan_free(plan->plan);
 	plan->handle.Reset();
+	plans.erase(plan);
 	delete plan;
 	isolate()->AdjustAmountOfExternalAllocatedMemory(-PLAN_BYTES);
 }
 
+// Holds a plan while it runs: what it runs may free it, or drop the last reference to it.
+class PlanInUse {
+public:
+	explicit PlanInUse(Plan *plan) : plan_(plan) { plan->users++; }
+	~PlanInUse()
+	{
+		if (--plan_->users == 0 && plan_->freed && plan_->plan) {
+			spi_plan_free(plan_->plan);
+			plan_->plan = nullptr;
+		}
+	}
+private:
+	Plan *plan_;
+};
+
 void spi_free_dropped_plans()
 {
-	while (!dropped.empty()) {
-		Plan *plan = dropped.back();
-		dropped.pop_back();
+	for (size_t i = dropped.size(); i-- > 0;) {
+		Plan *plan = dropped[i];
+		if (plan->users > 0)
+			continue;
+		dropped.erase(dropped.begin() + static_cast<long>(i));
 		plan_delete(plan);
 	}
+	if (engine.depth <= 1)     // else one of them may be running
+		while (!orphans.empty()) {
+			SPIPlanPtr spi = orphans.back();
+			orphans.pop_back();
+			spi_plan_free(spi);
+		}
+}
+
+void spi_forget()
+{
+	for (Plan *plan : plans)
+		if (plan->plan)
+			orphans.push_back(plan->plan);
+	plans.clear();
+	dropped.clear();
+	plan_class.Empty();
+	cursor_class.Empty();
 }
 
 // --------------------------------------------------------------------------------------------- parameters
@@ -132,7 +177,8 @@ static void infer_setup(ParseState *pstate, void *arg)
 
 static SPIPlanPtr infer(const char *sql, Inferred *inferred)
 {
-	inferred->types = nullptr;
+	// The parser would allocate the array where SPI frees it before we look; one that is there already is enlarged in place.
+	inferred->types = static_cast<Oid *>(palloc0(sizeof(Oid)));
 	inferred->count = 0;
 	SPIPlanPtr plan = SPI_prepare_params(sql, infer_setup, inferred, 0);
 	if (plan == nullptr)
@@ -146,12 +192,14 @@ static SPIPlanPtr infer(const char *sql, Inferred *inferred)
 
 // ------------------------------------------------------------------------------------------------ results
 
-static MaybeLocal<Value> rows_to_js(Local<Context> context, RowShape *shape, SPITupleTable *table, uint64 count)
+static MaybeLocal<Value> rows_to_js(Local<Context> context, std::shared_ptr<RowShape> *kept, SPITupleTable *table, uint64 count)
 {
 	Isolate *iso = isolate();
 	v8::EscapableHandleScope scope(iso);
 
-	if (!shape->matches(table->tupdesc) && !shape->load(table->tupdesc))
+	std::shared_ptr<RowShape> held = shape_for(kept, table->tupdesc);
+	RowShape *shape = held.get();
+	if (shape == nullptr)
 		return MaybeLocal<Value>();
 	if (count > INT_MAX) {
 		throw_code(ERRCODE_PROGRAM_LIMIT_EXCEEDED, "the result has too many rows for a JavaScript array; use a cursor");
@@ -171,7 +219,7 @@ static MaybeLocal<Value> rows_to_js(Local<Context> context, RowShape *shape, SPI
 }
 
 // What SPI left: the rows, or how many were touched.
-static MaybeLocal<Value> outcome(Local<Context> context, RowShape *shape, int status, uint64 processed, SPITupleTable *table)
+static MaybeLocal<Value> outcome(Local<Context> context, std::shared_ptr<RowShape> *shape, int status, uint64 processed, SPITupleTable *table)
 {
 	if (status < 0) {
 		if (status == SPI_ERROR_TRANSACTION)
@@ -256,7 +304,7 @@ static void execute(const FunctionCallbackInfo<Value> &args)
 		sub.fail(err);
 		return;
 	}
-	RowShape shape;
+	std::shared_ptr<RowShape> shape;
 	Local<Value> value;
 	bool ok = outcome(context, &shape, status, processed, table).ToLocal(&value);
 	if (table)
@@ -362,6 +410,7 @@ static void prepare(const FunctionCallbackInfo<Value> &args)
 	}
 	object->SetAlignedPointerInInternalField(0, made);
 	made->handle.Reset(iso, object);
+	plans.insert(made);
 	made->handle.SetWeak(made, plan_collected, v8::WeakCallbackType::kParameter);
 	plan.release();
 	args.GetReturnValue().Set(object);
@@ -372,7 +421,7 @@ static Plan *plan_of(const FunctionCallbackInfo<Value> &args)
 {
 	Local<Object> self = args.Holder();
 	Plan *plan = self->InternalFieldCount() == 1 ? static_cast<Plan *>(self->GetAlignedPointerFromInternalField(0)) : nullptr;
-	if (plan == nullptr || plan->plan == nullptr) {
+	if (plan == nullptr || plan->plan == nullptr || plan->freed) {
 		throw_js("plan unexpectedly null: it was freed");
 		return nullptr;
 	}
@@ -390,16 +439,13 @@ static void plan_execute(const FunctionCallbackInfo<Value> &args)
 	Plan *plan = plan_of(args);
 	if (plan == nullptr || !gather(args, 0, &given) || !count_fits(plan->oids.size(), given.size()))
 		return;
+	PlanInUse held(plan);
 	Scratch scratch;
 	Subtransaction sub;
 	if (!sub.begin())
 		return;
-	if (!convert(context, plan->types, plan->oids, given, &params)) {
-		sub.abort();
-		return;
-	}
-	// A getter among the parameters may have freed it.
-	if (plan_of(args) == nullptr) {
+	// A getter among the parameters may free the plan.
+	if (!convert(context, plan->types, plan->oids, given, &params) || plan_of(args) == nullptr) {
 		sub.abort();
 		return;
 	}
@@ -418,11 +464,7 @@ static void plan_execute(const FunctionCallbackInfo<Value> &args)
 		return;
 	}
 	Local<Value> value;
-	bool ok;
-	if (plan_of(args) == nullptr) {   // the statement called a function that freed it
-		ok = false;
-	} else
-		ok = outcome(context, &plan->shape, status, processed, table).ToLocal(&value);
+	bool ok = outcome(context, &plan->shape, status, processed, table).ToLocal(&value);
 	if (table)
 		SPI_freetuptable(table);
 	if (!ok)
@@ -443,6 +485,7 @@ static void plan_cursor(const FunctionCallbackInfo<Value> &args)
 	Plan *plan = plan_of(args);
 	if (plan == nullptr || !gather(args, 0, &given) || !count_fits(plan->oids.size(), given.size()))
 		return;
+	PlanInUse held(plan);
 	Scratch scratch;
 	Subtransaction sub;
 	if (!sub.begin())
@@ -481,10 +524,8 @@ static void plan_free(const FunctionCallbackInfo<Value> &args)
 	Plan *plan = self->InternalFieldCount() == 1 ? static_cast<Plan *>(self->GetAlignedPointerFromInternalField(0)) : nullptr;
 
 	if (plan && plan->plan) {
-		SPIPlanPtr spi = plan->plan;
-		plan->plan = nullptr;
-		if (!guarded_js([spi] { SPI_freeplan(spi); }))
-			return;
+		plan->freed = true;
+		PlanInUse last(plan);
 	}
 	args.GetReturnValue().Set(0);
 }
@@ -544,14 +585,14 @@ static void cursor_fetch(const FunctionCallbackInfo<Value> &args)
 		sub.fail(err);
 		return;
 	}
-	RowShape shape;
+	std::shared_ptr<RowShape> shape;
 	Local<Value> value = v8::Undefined(isolate());
 	bool ok = true;
 	if (processed > 0) {
 		if (many)
 			ok = rows_to_js(context, &shape, table, processed).ToLocal(&value);
 		else
-			ok = shape.load(table->tupdesc) && row_to_js(context, &shape, table->tupdesc, table->vals[0]).ToLocal(&value);
+			ok = shape_for(&shape, table->tupdesc) && row_to_js(context, shape.get(), table->tupdesc, table->vals[0]).ToLocal(&value);
 	}
 	if (table)
 		SPI_freetuptable(table);
@@ -591,13 +632,18 @@ static void cursor_close(const FunctionCallbackInfo<Value> &args)
 	bool found = false;
 	if (name == nullptr)
 		return;
-	if (guarded_js([&] {
-			frame_need_spi();
-			Portal portal = SPI_cursor_find(name);
-			found = portal != nullptr;
-			if (found)
-				SPI_cursor_close(portal);
-		}))
+	Subtransaction sub;
+	if (!sub.begin())
+		return;
+	ErrorData *err = guarded_out([&] {
+		Portal portal = SPI_cursor_find(name);
+		found = portal != nullptr;
+		if (found)
+			SPI_cursor_close(portal);
+	});
+	if (err)
+		sub.fail(err);
+	else if (sub.commit())
 		args.GetReturnValue().Set(found ? 1 : 0);
 }
 

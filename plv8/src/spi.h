@@ -42,7 +42,7 @@ public:
 		begun_ = false;
 		ErrorData *err = guarded([] { RollbackAndReleaseCurrentSubTransaction(); });
 		restore();
-		if (err && engine.fatal == nullptr)
+		if (err && !engine.fatal.load())
 			engine.fatal = err;    // a transaction that cannot be put right ends
 	}
 	// Ends it with an error of the server, thrown into JavaScript.
@@ -50,7 +50,7 @@ public:
 	{
 		bool bare = !begun_;
 		abort();
-		if (bare && engine.fatal == nullptr)
+		if (bare && !engine.fatal.load())
 			engine.fatal = err;
 		throw_pg(err);
 	}

@@ -119,7 +119,7 @@ std::string describe(Local<Context> context, Local<Value> value)
 	Local<String> string;
 
 	if (value.IsEmpty() || !value->ToString(context).ToLocal(&string)) {
-		if (value.IsEmpty() || !value->ToDetailString(context).ToLocal(&string))
+		if (value.IsEmpty() || stopped() || !value->ToDetailString(context).ToLocal(&string))
 			return "unknown";
 	}
 	std::string text(static_cast<size_t>(string->Utf8Length(isolate())), '\0');

@@ -5,7 +5,7 @@
 //   date, timestamp, timestamptz → Date (a value beyond Date's range → ±Infinity for infinity, else its text)
 //   array → nested Array, or typed array for plv8_int4array and its kin · row → object · domain → as its base
 //   everything else → the type's text form · NULL → null
-#include "plv8.h"
+#include "platform.h"
 
 #include <cmath>
 
@@ -21,9 +21,6 @@ extern "C" {
 }
 
 namespace plv8 {
-
-bool buffer_reserve(size_t length);
-void buffer_release(size_t length);
 
 static const double EPOCH_SHIFT_DAYS = POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE;
 static const double MAX_DATE_MS = 8.64e15;
@@ -69,20 +66,15 @@ static void release(struct varlena *flat, Datum datum)
 // A buffer of our own: V8's ArrayBuffer::New ends the process when memory is short.
 static bool new_buffer(const void *bytes, size_t length, Local<v8::ArrayBuffer> *out)
 {
-	if (!buffer_reserve(length)) {
+	void *copy = buffer_allocate(length, false);
+	if (copy == nullptr) {
 		throw_code(ERRCODE_OUT_OF_MEMORY, "no room for a buffer of %zu bytes: the limit is plv8.memory_limit = %d MB",
 		           length, settings.memory_limit);
 		return false;
 	}
-	void *copy = malloc(length ? length : 1);
-	if (copy == nullptr) {
-		buffer_release(length);
-		throw_code(ERRCODE_OUT_OF_MEMORY, "no memory for a buffer of %zu bytes", length);
-		return false;
-	}
 	memcpy(copy, bytes, length);
 	auto store = v8::ArrayBuffer::NewBackingStore(
-		copy, length, [](void *data, size_t size, void *) { free(data); buffer_release(size); }, nullptr);
+		copy, length, [](void *data, size_t size, void *) { buffer_free(data, size); }, nullptr);
 	*out = v8::ArrayBuffer::New(isolate(), std::move(store));
 	return true;
 }

@@ -435,6 +435,25 @@ static bool plain_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Lo
 	return by_text(context, type, typmod, value, datum);
 }
 
+// A constraint may call code that checks the same domain, so a second check while one runs keeps to itself.
+void check_domain(TypeInfo *type, Datum datum, bool isnull)
+{
+	if (type->domain_busy > 0) {
+		domain_check(datum, isnull, type->typid, nullptr, nullptr);
+		return;
+	}
+	type->domain_busy++;
+	PG_TRY();
+	{
+		domain_check(datum, isnull, type->typid, &type->domain_extra, type->cxt);
+	}
+	PG_FINALLY();
+	{
+		type->domain_busy--;
+	}
+	PG_END_TRY();
+}
+
 bool to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Local<Value> value, Datum *datum, bool *isnull)
 {
 	*datum = 0;
@@ -444,7 +463,7 @@ bool to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Local<Value> va
 	if (!*isnull && !plain_to_pg(context, type, typmod, value, datum, isnull))
 		return false;
 	if (unlikely(type->domain))
-		return guarded_js([&] { domain_check(*datum, *isnull, type->typid, &type->domain_extra, type->cxt); });
+		return guarded_js([&] { check_domain(type, *datum, *isnull); });
 	return true;
 }
 

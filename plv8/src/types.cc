@@ -14,10 +14,13 @@ namespace plv8 {
 
 static std::unordered_map<Oid, TypeInfo *> *types;
 
-static void type_changed(Datum, int, uint32)
+static void type_changed(Datum, int, uint32 hash)
 {
 	for (auto &entry : *types)
-		entry.second->stale = true;
+		if (hash == 0 || entry.second->hash == hash) {
+			entry.second->stale = true;
+			proc_generation++;
+		}
 }
 
 void types_init()
@@ -93,26 +96,24 @@ static void fill(TypeInfo *type, Oid typid)
 	type->elem = type->kind == Kind::Array ? type_info(elem) : nullptr;
 	type->packed = type->domain && type->kind == Kind::Array ? packed_of(NameStr(name), elem) : Packed::None;
 	type->stale = false;
+	type->hash = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(typid));
+	type->pure = !type->domain && type->kind != Kind::Other && type->kind != Kind::Composite &&
+	             (type->kind != Kind::Array || type->elem->pure);
 }
 
+// A stale one stays allocated: a conversion further down the stack may be using it. That is one for each ALTER or
+// re-creation of a type this session has met.
 TypeInfo *type_info(Oid typid)
 {
 	auto found = types->find(typid);
 	if (likely(found != types->end() && !found->second->stale))
 		return found->second;
 
-	TypeInfo *type;
-	if (found != types->end()) {
-		type = found->second;
-		MemoryContextReset(type->cxt);
-	} else {
-		MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "plv8 type", ALLOCSET_SMALL_SIZES);
-		type = static_cast<TypeInfo *>(MemoryContextAllocZero(TopMemoryContext, sizeof(TypeInfo)));
-		type->cxt = cxt;
-		type->stale = true;
-		types->emplace(typid, type);
-	}
+	MemoryContext cxt = AllocSetContextCreate(TopMemoryContext, "plv8 type", ALLOCSET_SMALL_SIZES);
+	TypeInfo *type = static_cast<TypeInfo *>(MemoryContextAllocZero(cxt, sizeof(TypeInfo)));
+	type->cxt = cxt;
 	fill(type, typid);
+	(*types)[typid] = type;
 	return type;
 }
 
@@ -149,6 +150,25 @@ bool RowShape::matches(TupleDesc desc) const
 			return false;
 	}
 	return true;
+}
+
+bool RowShape::pure() const
+{
+	for (const Column &column : columns)
+		if (column.type && !column.type->pure)
+			return false;
+	return true;
+}
+
+std::shared_ptr<RowShape> shape_for(std::shared_ptr<RowShape> *kept, TupleDesc desc)
+{
+	if (likely(*kept && (*kept)->matches(desc)))
+		return *kept;
+	auto made = std::make_shared<RowShape>();
+	if (!made->load(desc))
+		return nullptr;
+	*kept = made;
+	return made;
 }
 
 bool RowShape::load(TupleDesc desc)

@@ -5,14 +5,25 @@
 // an interrupt. V8 calls on_interrupt() on the main thread at the script's next stack check (loop, call or
 // regular-expression backtrack); there PostgreSQL decides what the flag means.
 //
+// Some of V8's built-in functions look at nothing: Array.prototype.indexOf on {length: 1e15} would run for months. When a
+// script that should stop has not listened for PATIENCE_MS, the thread sends the main thread a signal every tick, whose
+// handler looks where the program counter is. In code that V8 generated (built-in functions and compiled scripts) no lock is
+// held and no allocation is half done, so after several such samples the handler gives the isolate up and jumps to the
+// landing (engine.cc). In V8's and ICU's own C++ code it waits for some more, since that may be about to come back; anywhere
+// else (malloc, PostgreSQL, this module) and during a garbage collection it leaves things alone until the next tick.
+//
 // The thread blocks all signals, touches no PostgreSQL state but three volatile flags, and sleeps on a futex
 // after a second without JavaScript, so that an idle session costs nothing.
 #include "plv8.h"
 
+#include <csignal>
+
+#include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 namespace plv8 {
@@ -22,7 +33,105 @@ static pthread_t thread;
 static bool running = false;
 static std::atomic<int> stopping{0};
 static const int TICK_MS = 5;
-static const int PATIENCE = 200;  // ticks without JavaScript before the thread sleeps
+static const int PATIENCE_MS = 30;
+static const int HIT_GENERATED = 2, HIT_NATIVE = 1, ENOUGH_HITS = 6;
+static const int QUIET = 200;  // ticks without JavaScript before the thread sleeps
+
+static pthread_t main_thread;
+static const void *builtins_at, *compiled_at;
+static size_t builtins_size, compiled_size;
+
+struct Range {
+	uintptr_t start;
+	size_t size;
+};
+static std::vector<Range> native;    // text of libnode and of ICU
+
+static int note_library(struct dl_phdr_info *info, size_t, void *)
+{
+	const char *name = info->dlpi_name ? info->dlpi_name : "";
+	if (strstr(name, "libnode") == nullptr && strstr(name, "libv8") == nullptr && strstr(name, "libicu") == nullptr)
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X))
+			native.push_back(Range{info->dlpi_addr + info->dlpi_phdr[i].p_vaddr, info->dlpi_phdr[i].p_memsz});
+	return 0;
+}
+
+static void gc_begins(Isolate *, v8::GCType, v8::GCCallbackFlags, void *) { watch.in_gc.store(1); }
+static void gc_ends(Isolate *, v8::GCType, v8::GCCallbackFlags, void *) { watch.in_gc.store(0); }
+
+void watchdog_isolate(Isolate *isolate)
+{
+	void *code = nullptr;
+	main_thread = pthread_self();
+	isolate->GetEmbeddedCodeRange(&builtins_at, &builtins_size);
+	isolate->GetCodeRange(&code, &compiled_size);
+	compiled_at = code;
+	watch.in_gc.store(0);
+	isolate->AddGCPrologueCallback(gc_begins, nullptr);
+	isolate->AddGCEpilogueCallback(gc_ends, nullptr);
+	if (native.empty())
+		dl_iterate_phdr(note_library, nullptr);
+}
+
+static bool within(uintptr_t pc, const void *start, size_t size)
+{
+	return pc - reinterpret_cast<uintptr_t>(start) < size;
+}
+
+static bool timed_out()
+{
+	int limit = watch.limit_s.load(std::memory_order_relaxed);
+	return limit > 0 && watch.js_ms.load() > limit * INT64CONST(1000);
+}
+
+// What will be an error for certain, once it is looked at.
+static bool must_stop()
+{
+	return QueryCancelPending || ProcDiePending || timed_out();
+}
+
+static int kick_signal()
+{
+	return SIGRTMAX - 3;
+}
+
+static void kicked(int, siginfo_t *, void *where)
+{
+	int saved = errno;
+	ucontext_t *at = static_cast<ucontext_t *>(where);
+#if defined(__x86_64__)
+	uintptr_t pc = static_cast<uintptr_t>(at->uc_mcontext.gregs[REG_RIP]);
+#elif defined(__aarch64__)
+	uintptr_t pc = at->uc_mcontext.pc;
+#else
+	uintptr_t pc = 0;
+	(void) at;
+#endif
+	if (engine.landing && engine.isolate && watch.in_js.load() && !watch.in_gc.load() && watch.wanted_at.load() &&
+	    (must_stop() || engine.fatal)) {
+		int weight = 0;
+		if (within(pc, builtins_at, builtins_size) || within(pc, compiled_at, compiled_size))
+			weight = HIT_GENERATED;
+		for (const Range &range : native)
+			if (weight == 0 && pc - range.start < range.size)
+				weight = HIT_NATIVE;
+		if (weight && watch.hits.fetch_add(weight) + weight >= ENOUGH_HITS)
+			engine_abandon(nullptr);
+	}
+	errno = saved;
+}
+
+static void catch_kicks()
+{
+	struct sigaction action;
+	memset(&action, 0, sizeof(action));
+	action.sa_sigaction = kicked;
+	action.sa_flags = SA_SIGINFO | SA_NODEFER | SA_RESTART;
+	sigemptyset(&action.sa_mask);
+	sigaction(kick_signal(), &action, nullptr);
+}
 
 static void futex(int op, int value)
 {
@@ -39,13 +148,14 @@ void watchdog_wake()
 static void on_interrupt(Isolate *isolate, void *)
 {
 	watch.requested.store(0);
-	if (engine.fatal == nullptr && InterruptPending) {
+	if (!engine.fatal.load() && InterruptPending) {
 		InJs out(false);
 		engine.fatal = guarded([] { CHECK_FOR_INTERRUPTS(); });
 	}
-	int limit = watch.limit_s.load(std::memory_order_relaxed);
-	if (engine.fatal == nullptr && limit > 0 && watch.js_ms.load() > limit * INT64CONST(1000))
-		engine.fatal = make_error(ERRCODE_QUERY_CANCELED, "JavaScript ran longer than plv8.execution_timeout (%d s)", limit);
+	if (!engine.fatal.load() && timed_out())
+		engine.fatal = make_error(ERRCODE_QUERY_CANCELED, "JavaScript ran longer than plv8.execution_timeout (%d s)", settings.execution_timeout);
+	if (!engine.fatal.load())
+		watchdog_done();
 	if (engine.fatal)
 		isolate->TerminateExecution();
 }
@@ -72,13 +182,19 @@ static void *watchdog_main(void *)
 		if (watch.in_js.load(std::memory_order_relaxed)) {
 			idle = 0;
 			watch.js_ms.fetch_add(now - before);
-			int limit = watch.limit_s.load(std::memory_order_relaxed);
-			bool late = limit > 0 && watch.js_ms.load() > limit * INT64CONST(1000);
-			if ((InterruptPending || late) && !watch.requested.exchange(1))
-				engine.isolate->RequestInterrupt(on_interrupt, nullptr);
+			// A lost isolate's memory stays, so this one is safe to call even if it is lost just now.
+			Isolate *isolate = engine.isolate.load();
+			if (isolate && (InterruptPending || engine.fatal.load() || timed_out()) && !watch.requested.exchange(1)) {
+				isolate->RequestInterrupt(on_interrupt, nullptr);
+				int64_t none = 0;
+				watch.wanted_at.compare_exchange_strong(none, now);
+			}
+			int64_t wanted = watch.wanted_at.load();
+			if (wanted && now - wanted > PATIENCE_MS)
+				pthread_kill(main_thread, kick_signal());
 		} else if (entries != seen)
 			idle = 0;
-		else if (++idle > PATIENCE) {
+		else if (++idle > QUIET) {
 			watch.asleep.store(1, std::memory_order_seq_cst);
 			if (!watch.in_js.load(std::memory_order_seq_cst) && !stopping.load())
 				futex(FUTEX_WAIT, 1);
@@ -96,6 +212,7 @@ void watchdog_start()
 {
 	if (running)
 		return;
+	catch_kicks();
 	running = pthread_create(&thread, nullptr, watchdog_main, nullptr) == 0;
 	if (running)
 		pthread_setname_np(thread, "plv8 watchdog");
