@@ -83,7 +83,7 @@ function settleJoin(run: Run, parent: Branch, children: Branch[], port: Port): O
     if (outcome.kind === 'failed') return { ...outcome, text: `JOIN branch ${slot + 1} failed: ${outcome.text}` };
     if (outcome.kind === 'break') return outcome;
   }
-  for (const child of children) merge(run, parent, child, port);
+  merge(run, parent, children, port);
   return { kind: 'ok', text: `[${children.map((child) => child.outcome!.text).join(',')}]` };
 }
 
@@ -103,14 +103,19 @@ function settleRace(run: Run, parent: Branch, children: Branch[], port: Port): O
   if (outcome.kind === 'failed') {
     return { ...outcome, text: `RACE ${slot === 0 ? 'left' : 'right'} branch failed: ${outcome.text}` };
   }
-  if (outcome.kind === 'ok') merge(run, parent, winner, port);
+  if (outcome.kind === 'ok') merge(run, parent, [winner], port);
   return outcome;
 }
 
-/** Hands a finished child's names back to its parent. */
-function merge(run: Run, parent: Branch, child: Branch, port: Port): void {
-  const own = port.names(run, parent);
-  for (const [name, value] of port.names(run, child)) {
-    if (own.get(name) !== value) bind(run, parent, name, value, port);
+/**
+ * Hands names of finished children back to their parent, in order. Only those that a child has changed: its copy of an
+ * older value must not undo what a branch before it has bound.
+ */
+function merge(run: Run, parent: Branch, children: readonly Branch[], port: Port): void {
+  const before = new Map(port.names(run, parent));
+  for (const child of children) {
+    for (const [name, value] of port.names(run, child)) {
+      if (before.get(name) !== value) bind(run, parent, name, value, port);
+    }
   }
 }
