@@ -134,7 +134,11 @@ BEGIN
                 IF NOT batch.shared THEN
                     SET CONSTRAINTS ALL IMMEDIATE;
                 END IF;
-            EXCEPTION WHEN OTHERS THEN
+            EXCEPTION WHEN query_canceled OR OTHERS THEN
+                -- Somebody who cancels the session takes the step back. The role's statement_timeout fails it.
+                IF SQLSTATE OPERATOR(pg_catalog.=) '57014' AND NOT _df.timed_out() THEN
+                    RAISE;
+                END IF;
                 GET STACKED DIAGNOSTICS sqlstate_ = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail_ = PG_EXCEPTION_DETAIL,
                     hint_ = PG_EXCEPTION_HINT, context_ = PG_EXCEPTION_CONTEXT;
                 outcomes[k] := pg_catalog.concat('e', pg_catalog.json_build_object('sqlstate', sqlstate_, 'message', message,

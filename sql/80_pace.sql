@@ -8,3 +8,6 @@ ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET enab
 ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET enable_hashjoin = off;
 ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET enable_mergejoin = off;
 ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION _df.claim_external(double precision) SET enable_seqscan = off;
+ALTER FUNCTION _df.claim_external(double precision) SET enable_hashjoin = off;
+ALTER FUNCTION _df.claim_external(double precision) SET enable_mergejoin = off;

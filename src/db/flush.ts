@@ -21,7 +21,7 @@ const lockInstance = query<{ status: string; address: string }>(
 const upsertBranches = command(`
   INSERT INTO _df.branches AS b (instance_id, branch, role, lane, due_at, external, parent, fork, root, pc, phase, scope,
     frames, forks, waiting, expires_at, outcome_kind, outcome, attempts, seq)
-  SELECT u.instance_id, u.branch, $1, hashtext(u.instance_id) & 31, to_timestamp(u.due), u.phase = 'external', u.parent,
+  SELECT u.instance_id, u.branch, $1, hashtext(u.instance_id) & 31, to_timestamp(u.due), u.phase IN ('external', 'http'), u.parent,
     u.fork, u.root, u.pc, u.phase, u.scope, u.frames, u.forks, u.waiting, to_timestamp(u.expires), u.outcome_kind, u.outcome,
     u.attempts, u.seq + 1
   FROM unnest($2::text[], $3::text[], $4::float8[], $5::text[], $6::int4[], $7::int4[], $8::int4[], $9::text[], $10::text[],
@@ -85,9 +85,9 @@ export function failInstance(instance: string, problem: string): void {
   updateOutput(instance, problem);
 }
 
-/** Tells the drivers that a role has work which another session could take. */
-export function announceWork(role: number): void {
-  announce(String(role));
+/** Tells the drivers that there is work: the role (its OID) that has some to be taken, or `external`. */
+export function announceWork(payload: string): void {
+  announce(payload);
 }
 
 /** Raised when a branch changed although this session had locked it, which only a caller outside `df.work` can cause. */

@@ -73,6 +73,12 @@ const heldBranches = query<ClaimedRow>(`
       AND d.due_at <= to_timestamp($4)
     FOR UPDATE SKIP LOCKED) b`, 'text[]', 'text[]', 'oid', 'float8');
 
+const externalBranch = query<ClaimedRow>(`
+  SELECT ${CLAIMED_COLUMNS}
+  FROM (SELECT *, d.ctid::text AS address FROM _df.branches d
+    WHERE d.role = $1 AND d.external AND d.phase = 'external' AND d.due_at <= to_timestamp($2)
+    ORDER BY d.due_at LIMIT 1 FOR UPDATE SKIP LOCKED) b`, 'oid', 'float8');
+
 const allBranches = query<BranchRow>(`SELECT ${COLUMNS} FROM _df.branches b WHERE b.instance_id = $1`, 'text');
 
 const startRows = query<{
@@ -95,6 +101,11 @@ export function claimDue(role: number, lane: number, now: number, limit: number)
 /** Locks those of the named branches that are still due and that nobody else has locked. */
 export function claimHeld(keys: readonly Key[], role: number, now: number): Claimed[] {
   return heldBranches(keys.map((key) => key.instance), keys.map((key) => key.branch), role, now / 1000).map(toClaimed);
+}
+
+/** Locks one due branch of the role whose SQL step needs a connection of its own. */
+export function claimExternal(role: number, now: number): Claimed[] {
+  return externalBranch(role, now / 1000).map(toClaimed);
 }
 
 /** When the next branch of the role becomes due after `now`, in seconds since the epoch, or null. */

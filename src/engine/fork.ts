@@ -81,7 +81,10 @@ function settleJoin(run: Run, parent: Branch, children: Branch[], port: Port): O
   for (const [slot, child] of children.entries()) {
     const outcome = child.outcome!;
     if (outcome.kind === 'failed') return { ...outcome, text: `JOIN branch ${slot + 1} failed: ${outcome.text}` };
-    if (outcome.kind === 'break') return outcome;
+    if (outcome.kind === 'break') {
+      merge(run, parent, children, port);
+      return outcome;
+    }
   }
   merge(run, parent, children, port);
   return { kind: 'ok', text: `[${children.map((child) => child.outcome!.text).join(',')}]` };
@@ -103,7 +106,7 @@ function settleRace(run: Run, parent: Branch, children: Branch[], port: Port): O
   if (outcome.kind === 'failed') {
     return { ...outcome, text: `RACE ${slot === 0 ? 'left' : 'right'} branch failed: ${outcome.text}` };
   }
-  if (outcome.kind === 'ok') merge(run, parent, [winner], port);
+  merge(run, parent, [winner], port);
   return outcome;
 }
 

@@ -14,7 +14,7 @@ import { hasRows } from './rows.ts';
 import { isJson, quote } from './rawjson.ts';
 import { substituteNode } from './names.ts';
 import { nodeId, parentKey, position, resultName } from './run.ts';
-import type { Branch, FailureDetails, Frame, NodeStatus, Outcome, Run } from './run.ts';
+import type { Branch, Details, Frame, NodeStatus, Outcome, Run } from './run.ts';
 import type { Port } from './port.ts';
 
 /** Rounds after which a loop gives up (semantics §7). */
@@ -59,7 +59,7 @@ export function resume(run: Run, branch: Branch, port: Port): void {
       beginRound(run, branch, branch.frames[branch.frames.length - 1]!, port);
       walk(run, branch, run.program.nodes[pc]!.left, null, port);
       return;
-    case 'ready': case 'running': case 'external': case 'fork': case 'done':
+    case 'ready': case 'running': case 'external': case 'http': case 'fork': case 'done':
       return;
   }
 }
@@ -82,10 +82,17 @@ export function touch(branch: Branch): void {
   if (branch.state === 'clean') branch.state = 'dirty';
 }
 
+/** Hands the SQL step at which the branch stands over to a connection of its own. */
+export function makeExternal(run: Run, branch: Branch): void {
+  branch.phase = 'external';
+  touch(branch);
+  mark(run, branch, branch.pc, 'running', null, null, { delivery: 'at-least-once' });
+}
+
 /** Records a node's transition, stamped with the branch's present scope and generation. */
 export function mark(
   run: Run, branch: Branch, pc: number, status: NodeStatus, result: string | null, error: string | null,
-  details?: FailureDetails,
+  details?: Details,
 ): void {
   const { scope, generation } = position(run, branch);
   const stamp = `${scope}::${generation}`;
@@ -170,7 +177,7 @@ function enter(run: Run, branch: Branch, start: number, port: Port): Place | nul
         case 'BREAK':
           return { pc, outcome: breakOutcome(run, branch, pc, port) };
         case 'HTTP': case 'HTTP_MULTIPART':
-          branch.phase = 'external';
+          branch.phase = 'http';
           return null;
       }
     } catch (error) {
@@ -187,6 +194,8 @@ function leave(run: Run, branch: Branch, pc: number, ended: Outcome, port: Port)
   for (;;) {
     const node = nodes[at]!;
     record(run, branch, at, outcome, port);
+    // What is known of the step stays with its own node.
+    if (outcome.kind !== 'break' && outcome.details !== undefined) outcome = { kind: outcome.kind, text: outcome.text };
     if (node.type === 'LOOP') branch.frames.pop();
     if (at === branch.root) {
       finishBranch(run, branch, outcome, port);
@@ -260,9 +269,9 @@ function record(run: Run, branch: Branch, pc: number, outcome: Outcome, port: Po
     mark(run, branch, pc, 'failed', quote(outcome.text), outcome.text, outcome.details);
     return;
   }
-  mark(run, branch, pc, 'completed', outcome.text, null);
+  mark(run, branch, pc, 'completed', outcome.text, null, outcome.kind === 'ok' ? outcome.details : undefined);
   const name = resultName(run, pc);
-  if (name !== null && outcome.kind === 'ok') bind(run, branch, name, outcome.text, port);
+  if (name !== null) bind(run, branch, name, outcome.text, port);
 }
 
 /** Keeps a result under a name for the rest of the branch. */

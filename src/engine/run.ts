@@ -16,18 +16,21 @@ export type Phase =
   | 'schedule'
   | 'signal'
   | 'pause'     // between two rounds of a loop
-  | 'external'  // at a step that the worker runs: HTTP, autocommit, another database
+  | 'external'  // at a SQL step that needs a connection of its own: autocommit, another database
+  | 'http'      // at a request that the worker makes
   | 'fork'      // waits for its child branches
   | 'done';     // finished, waits for its siblings
 
 /** How a node ended. `text` is the result as JSON text, or, of a failure, the message. */
 export type Outcome =
-  | { readonly kind: 'ok'; readonly text: string }
+  | { readonly kind: 'ok'; readonly text: string; readonly details?: Details }
   | { readonly kind: 'break'; readonly text: string }
-  | { readonly kind: 'failed'; readonly text: string; readonly details?: FailureDetails };
+  | { readonly kind: 'failed'; readonly text: string; readonly details?: Details };
 
-/** What an operator wants to know of a failed SQL step (semantics §3), kept in the node's `status_details`. */
-export interface FailureDetails {
+/** What an operator wants to know of a step (semantics §3), kept in the node's `status_details` beside the stamp. */
+export interface Details {
+  /** Says of a step whose effects and checkpoint are not one transaction that it may run more than once. */
+  readonly delivery?: 'at-least-once';
   readonly sqlstate?: string;
   readonly detail?: string;
   readonly hint?: string;
@@ -81,7 +84,7 @@ export interface NodeWrite {
   readonly result: string | null;
   readonly error: string | null;
   readonly stamp: string;
-  readonly details: FailureDetails | undefined;
+  readonly details: Details | undefined;
 }
 
 export type InstanceStatus = 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';

@@ -7,13 +7,13 @@
  * somebody else holds, a deferred constraint, a deadlock) rolls it back and runs its steps one by one.
  */
 import { DurableError } from '../graph/errors.ts';
-import { failure, finishStep, markRunning, resume, touch } from '../engine/interpreter.ts';
+import { failure, finishStep, makeExternal, markRunning, resume, touch } from '../engine/interpreter.ts';
 import { isAlive } from '../engine/fork.ts';
 import { resultText } from '../engine/rows.ts';
 import { substituteNode } from '../engine/names.ts';
-import type { Branch, FailureDetails, Outcome, Run } from '../engine/run.ts';
+import type { Branch, Details, Outcome, Run } from '../engine/run.ts';
 import { announceWork, discard, failInstance, flush, lockFree } from '../db/flush.ts';
-import { claimDue, claimHeld, loadRuns, nextTimer } from '../db/load.ts';
+import { claimDue, claimExternal, claimHeld, loadRuns, nextTimer } from '../db/load.ts';
 import type { Claimed, Key } from '../db/load.ts';
 import { Busy, DatabasePort, Over } from '../db/port.ts';
 import { classified, isAlwaysQuick, isQuick, noteDuration } from '../db/pace.ts';
@@ -28,9 +28,11 @@ const LEAST_SHARED = 8;
 /** Tries of a step that failed for a reason which passes by itself (serialization failure, deadlock). */
 const MOST_ATTEMPTS = 10;
 const RETRIED = new Set(['40001', '40P01']);
-const SPLITTING = new Set(['40001', '40P01', '55P03']);
+const SPLITTING = new Set(['40001', '40P01', '55P03', '57014']);
 /** "cannot run inside a transaction block", "invalid transaction termination". */
 const NEEDS_AUTOCOMMIT = new Set(['25001', '2D000']);
+/** Statements about the transaction itself, for which the same SQLSTATEs mean that they are no steps. */
+const TRANSACTIONAL = new Set(['SET', 'BEGIN', 'START', 'COMMIT', 'END', 'ROLLBACK', 'ABORT', 'SAVEPOINT', 'RELEASE', 'PREPARE']);
 
 interface Held extends Key {
   /** The step's text before substitution, which decides whether it may share; null: it may not. */
@@ -82,46 +84,40 @@ const identity = query<{ oid: number; name: string; login: boolean; interval: st
 export function claim(at: number, most: number): ClaimRow[] {
   const me = identity()[0];
   if (me === undefined) return [IDLE];
-  if (session === null || session.role !== me.oid) {
-    session = { role: me.oid, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: MOST_SHARED, alone: false };
-  }
-  session.batch = null;
+  const own = openSession(me.oid);
   const now = at * 1000;
-  const claimed = pick(session, now, Math.min(most, session.size));
+  const claimed = pick(own, now, Math.min(most, own.size));
   if (claimed.length === 0) return [{ ...IDLE, next_due: nextTimer(me.oid, now) }];
-  session.lane = claimed[claimed.length - 1]!.lane;
+  own.lane = claimed[claimed.length - 1]!.lane;
   const runs = admit(claimed);
-  const waits = session.alone || runs.size === 1;
+  const waits = own.alone || runs.size === 1;
   const port = new DatabasePort(now, parseNumber('loop_min_interval', me.interval) * 1000, waits);
-  const alone = session.alone;
+  const alone = own.alone;
   for (const run of runs.values()) {
     try {
       for (const branch of [...run.branches.values()]) resume(run, branch, port);
       if (run.statusChanged) port.hold(run);
     } catch (error) {
-      letGo(session, runs, run, error);
+      letGo(own, runs, run, error);
     }
   }
   if (!me.login) refuseLogin(runs, me.name, port);
   const ready = steps(runs, now);
   for (const { run, branch } of ready) {
-    if (run.database !== null) {
-      markRunning(run, branch);
-      branch.phase = 'external';
-    }
+    if (run.database !== null) makeExternal(run, branch);
   }
   const here = ready.filter(({ branch }) => branch.phase !== 'external');
   const quick = alone ? [] : here.filter(({ run, branch }) => isQuick(template(run, branch)));
   const sole = quick.length === 1 && here.length === 1 && isAlwaysQuick(template(quick[0]!.run, quick[0]!.branch));
-  if (quick.length >= 2 || sole) return dispatch(session, runs, here, quick, port, true);
+  if (quick.length >= 2 || sole) return dispatch(own, runs, here, quick, port, true);
   const first = here[0];
   const settled = first !== undefined && here.length === 1 && first.branch.phase === 'running'
     && first.branch.state === 'clean' && claimed.length === 1;
-  if (settled) return dispatch(session, runs, here, [first], port, false);
+  if (settled) return dispatch(own, runs, here, [first], port, false);
   // Others must see the step running before it runs, and the rest of what was locked must be free meanwhile.
   for (const { run, branch } of here) if (branch.phase === 'ready') markRunning(run, branch);
   // A single quick step among others would meet them again each time: they go on one by one.
-  write(session, runs, now, false, session.alone || quick.length === 1);
+  write(own, runs, now, false, own.alone || quick.length === 1);
   return [AGAIN];
 }
 
@@ -175,6 +171,34 @@ export function finish(outcomes: string[], durations: number[], at: number): str
   return 'done';
 }
 
+interface ExternalRow { statement: string; database: string | null; mode: ClaimRow['modes'][number]; keyword: string }
+
+/**
+ * Claims one step of the session user that needs a connection of its own: locks its branch until the transaction ends. The caller runs the statement on an autocommit connection of the same role, then calls _df.finish with its outcome and commits. In: the time in seconds since the epoch. Out: the statement, the database to run it in (NULL: this one), whether it returns rows (rows), and its first keyword; no row when nothing is due.
+ *
+ * @plv8ify_schema_name _df
+ * @plv8ify_name claim_external
+ * @plv8ify_param {double precision} at
+ * @plv8ify_table {statement text, database text, mode text, keyword text}
+ * @plv8ify_security definer
+ * @plv8ify_strict
+ */
+export function claimExternalStep(at: number): ExternalRow[] {
+  const me = identity()[0];
+  if (me === undefined) return [];
+  const own = openSession(me.oid);
+  const now = at * 1000;
+  const claimed = claimExternal(me.oid, now);
+  if (claimed.length === 0) return [];
+  const runs = admit(claimed);
+  const port = new DatabasePort(now, parseNumber('loop_min_interval', me.interval) * 1000, true);
+  const [row] = dispatch(own, runs, [], [...runs.values()].flatMap((run) =>
+    [...run.branches.values()].filter(({ phase }) => phase === 'external').map((branch) => ({ run, branch }))), port, false);
+  const step = own.batch?.steps[0];
+  if (row === undefined || step === undefined) return [];
+  return [{ statement: step.statement, database: step.run.database, mode: row.modes[0]!, keyword: classified(step.statement).keyword }];
+}
+
 /**
  * Gives up the batch of the last claim, whose transaction is to be rolled back, so that its steps run one by one.
  *
@@ -203,6 +227,15 @@ export function selectInto(statement: string): void {
 
 const IDLE: ClaimRow = { state: 'idle', statements: [], modes: [], shared: false, next_due: null };
 const AGAIN: ClaimRow = { ...IDLE, state: 'again' };
+
+/** The session's memory, empty when another role is at work in it than before. */
+function openSession(role: number): Session {
+  if (session === null || session.role !== role) {
+    session = { role, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: MOST_SHARED, alone: false };
+  }
+  session.batch = null;
+  return session;
+}
 
 /** Locks branches: first those that this session was at, then others. */
 function pick(own: Session, now: number, most: number): Claimed[] {
@@ -334,6 +367,7 @@ const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i 
 /** Moves a branch on by what its step's statement did. */
 function conclude(step: Step, outcome: string, shared: boolean, own: Session, port: DatabasePort): void {
   const { run, branch, statement } = step;
+  const delivery: Details = branch.phase === 'external' ? { delivery: 'at-least-once' } : {};
   if (outcome.startsWith('e')) {
     const error = JSON.parse(outcome.slice(1)) as { sqlstate: string; message: string; detail: string; hint: string; context: string };
     if (shared && SPLITTING.has(error.sqlstate)) {
@@ -342,18 +376,18 @@ function conclude(step: Step, outcome: string, shared: boolean, own: Session, po
       branch.attempts++;
       branch.due = port.now + Math.min(2000, 10 * 2 ** branch.attempts) * (0.5 + Math.random() / 2);
       touch(branch);
-    } else if (NEEDS_AUTOCOMMIT.has(error.sqlstate) && !/^(SET|BEGIN|START|COMMIT|END|ROLLBACK|ABORT|SAVEPOINT|RELEASE|PREPARE)$/.test(classified(statement).keyword)) {
-      branch.phase = 'external';
-      touch(branch);
+    } else if (branch.phase !== 'external' && NEEDS_AUTOCOMMIT.has(error.sqlstate) && !TRANSACTIONAL.has(classified(statement).keyword)) {
+      makeExternal(run, branch);
     } else {
-      finishStep(run, branch, { kind: 'failed', text: `SQL execution failed: ${error.message}`, details: details(error, statement) }, port);
+      finishStep(run, branch, { kind: 'failed', text: `SQL execution failed: ${error.message}`, details: { ...delivery, ...details(error, statement) } }, port);
     }
     return;
   }
-  finishStep(run, branch, succeeded(outcome, statement), port);
+  const result = succeeded(outcome, statement);
+  finishStep(run, branch, branch.phase === 'external' ? { ...result, details: { ...delivery, ...result.details } } : result, port);
 }
 
-function succeeded(outcome: string, statement: string): Outcome {
+function succeeded(outcome: string, statement: string): Exclude<Outcome, { kind: 'break' }> {
   if (outcome === 'n') return { kind: 'ok', text: '{"rows":[],"row_count":0}' };
   const [count, types, ...rows] = outcome.slice(1).split('\u001e');
   const columns = types === '' ? [] : types!.split(',').map(Number);
@@ -368,7 +402,7 @@ function succeeded(outcome: string, statement: string): Outcome {
   }
 }
 
-function details(error: { sqlstate: string; detail: string; hint: string; context: string }, statement: string): FailureDetails {
+function details(error: { sqlstate: string; detail: string; hint: string; context: string }, statement: string): Details {
   return {
     sqlstate: error.sqlstate, statement,
     ...(error.detail !== '' && { detail: error.detail }), ...(error.hint !== '' && { hint: error.hint }),
@@ -387,11 +421,12 @@ function write(own: Session, runs: Map<string, Run>, now: number, shared: boolea
   }
   for (const run of runs.values()) {
     for (const branch of run.branches.values()) {
-      if (branch.phase === 'external' && branch.state !== 'clean') outside = true;
+      if ((branch.phase === 'external' || branch.phase === 'http') && branch.state !== 'clean') outside = true;
     }
   }
   flush([...runs.values()], own.role);
-  if (slow > 1 || outside) announceWork(own.role);
+  if (slow > 1) announceWork(String(own.role));
+  if (outside) announceWork('external');
 }
 
 function template(run: Run, branch: Branch): string {

