@@ -20,7 +20,7 @@
  * Seen on PostgreSQL 15; the sources of 14 to 18 agree on it.
  */
 import { DurableError } from '../graph/errors.ts';
-import { elements, kind as jsonKind, members, quote } from './rawjson.ts';
+import { elements, isJson, kind as jsonKind, members, quote } from './rawjson.ts';
 import type { Member } from './rawjson.ts';
 import { padFraction, toUtc } from './timestamp.ts';
 
@@ -99,7 +99,8 @@ export interface Gathered {
 
 /**
  * The result's JSON text. Column order is kept; of columns with the same name the last one's value stands at the first
- * one's place. Raises DurableError 0A000 `Unsupported column type` for bytea, whatever the value.
+ * one's place. Raises DurableError 0A000 `Unsupported column type` for bytea, whatever the value, and 22P05 `Unsupported
+ * value` for json that jsonb, as which results are kept, cannot hold.
  */
 export function resultText(gathered: Gathered): string {
   const { rows } = gathered;
@@ -114,6 +115,9 @@ export function resultText(gathered: Gathered): string {
   }
   const same = sample.length === new Set(sample.map(([name]) => name)).size && !kinds.some(changes);
   const texts = same ? rows : rows.map((row, i) => rowText(i === 0 ? sample : members(row), kinds));
+  if (gathered.types?.some(mayHoldJson) ?? true) {
+    for (const text of texts) if (!isJson(text)) throw unstorable(text);
+  }
   return `{"rows":[${texts.join(',')}],"row_count":${rows.length}}`;
 }
 
@@ -166,6 +170,22 @@ function lastOf(found: readonly Member[], key: string): string | undefined {
 function unsupported(column: string): DurableError {
   return new DurableError(`Unsupported column type: column "${column}" holds bytea`, {
     code: '0A000', hint: `Return encode(…, 'base64') or encode(…, 'hex') instead.`,
+  });
+}
+
+/** json, record and arrays of both: with types of users, all that can hold JSON which jsonb cannot. */
+const JSON_HOLDERS: ReadonlySet<number> = new Set([114, 199, 2249, 2287]);
+
+function mayHoldJson(oid: number): boolean {
+  return JSON_HOLDERS.has(oid) || oid >= FIRST_UNFIXED_OID;
+}
+
+/** The error for a row that is no jsonb, though each of its values is json. */
+function unstorable(row: string): DurableError {
+  const column = members(row).find(([, value]) => !isJson(value))?.[0] ?? '';
+  return new DurableError(`Unsupported value: column "${column}" holds json that jsonb cannot hold`, {
+    code: '22P05', detail: 'That is the escape \\u0000, half of a surrogate pair, a number beyond numeric, or very deep nesting.',
+    hint: 'Return it as text, or take the parts that are needed.',
   });
 }
 

@@ -92,6 +92,17 @@ test('bytea is refused wherever it sits, and says where', (t) => {
   }
 });
 
+test('json that jsonb cannot hold is refused wherever a type lets it in, and says where', (t) => {
+  const kinds = (): Kind => ({ fields: ['plain'] });
+  for (const bad of ['"\\u0000"', '"\\ud800"', '1e200000', '{"a":[1e-20000]}', `${'['.repeat(6000)}${']'.repeat(6000)}`]) {
+    for (const type of [114, 199, 2249, 2287, 60000]) {
+      const error = raises(t, () => resultText({ rows: [`{"x":1,"doc":${bad}}`], types: [23, type], kinds }), '22P05', /^Unsupported value: column "doc"/);
+      t.truthy(error.hint);
+    }
+  }
+  t.is(one('{"x":"\\\\u0000","doc":["\\ud83d\\ude00",1e100000]}', [25, 114]), wrapped('{"x":"\\\\u0000","doc":["\\ud83d\\ude00",1e100000]}'));
+});
+
 test('recordTypes reads what record_send wrote', (t) => {
   t.deepEqual(recordTypes('\\x00000003000000170000000400000001000000190000000161000006a4ffffffff'), [23, 25, 1700]);
   t.deepEqual(recordTypes('\\x00000000'), []);
