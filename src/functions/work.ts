@@ -301,12 +301,16 @@ function refuseLogin(runs: Map<string, Run>, role: string, port: DatabasePort): 
   }
 }
 
-/** The branches that stand at a SQL step and may run it. */
+/**
+ * The branches that stand at a SQL step and that this session may run: those it has locked, made or moved. The others
+ * of a run that was loaded whole may be running elsewhere at this moment.
+ */
 function steps(runs: Iterable<[string, Run]>, now: number): { run: Run; branch: Branch }[] {
   const found = [];
   for (const [, run] of runs) {
     if (run.status !== 'running') continue;
     for (const branch of run.branches.values()) {
+      if (branch.state === 'clean' && branch.address === null) continue;
       if ((branch.phase === 'ready' || branch.phase === 'running') && branch.state !== 'gone'
         && branch.due !== null && branch.due <= now) found.push({ run, branch });
     }

@@ -1,0 +1,140 @@
+/** Several sessions of one role on one instance: what is claimed by one is left alone by the others. */
+import test from 'ava';
+import type pg from 'pg';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+import { until } from '../support/poll.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+let cluster: Cluster;
+
+test.before(async () => {
+  cluster = await startCluster();
+  await cluster.query('CREATE ROLE alice LOGIN');
+});
+test.after.always(() => cluster?.destroy());
+
+type Context = { teardown(run: () => Promise<unknown>): void };
+
+async function setUp(t: Context): Promise<{ database: string; session: () => Promise<pg.Client> }> {
+  const database = await cluster.createDatabase();
+  await cluster.query(`SELECT df.grant_usage('alice'); CREATE TABLE effect (what text); GRANT ALL ON effect TO PUBLIC`, database);
+  const session = async (): Promise<pg.Client> => {
+    const client = await cluster.client('alice', database);
+    t.teardown(() => client.end().catch(() => undefined));
+    return client;
+  };
+  return { database, session };
+}
+
+const start = async (client: pg.Client, future: string): Promise<string> =>
+  (await client.query<{ id: string }>(`SELECT df.start(${future}) AS id`)).rows[0]!.id;
+
+const statusOf = async (client: pg.Client, id: string): Promise<string | undefined> =>
+  (await client.query<{ s: string }>('SELECT df.status($1) AS s', [id])).rows[0]?.s;
+
+const effects = async (client: pg.Client): Promise<string[]> =>
+  (await client.query<{ what: string }>('SELECT what FROM effect ORDER BY 1')).rows.map((row) => row.what);
+
+/** Waits until the backend of `client` is inside pg_sleep. */
+const asleep = (database: string, pid: number): Promise<unknown> => until('the step to sleep', async () =>
+  (await cluster.query<{ n: string }>(`SELECT count(*) AS n FROM pg_stat_activity WHERE pid = ${pid} AND wait_event = 'PgSleep'`, database))[0]!.n === '1');
+
+const pidOf = async (client: pg.Client): Promise<number> =>
+  (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
+
+test.serial('a branch that another session runs is not run again when its sibling moves', async (t) => {
+  const { database, session } = await setUp(t);
+  const [one, two] = [await session(), await session()];
+  const id = await start(one, `df.join($$INSERT INTO effect SELECT 'slow' FROM pg_sleep(2)$$, df.sleep(interval '0.5 s') ~> $$INSERT INTO effect VALUES ('quick')$$)`);
+  const pid = await pidOf(one);
+  const working = one.query('CALL df.work()');
+  await asleep(database, pid);
+  await until('the sibling to have run', async () => {
+    await two.query('CALL df.work()');
+    return (await effects(two)).length > 0;
+  });
+  t.deepEqual(await effects(two), ['quick']);
+  await working;
+  await two.query('CALL df.work()');
+  t.deepEqual(await effects(two), ['quick', 'slow']);
+  t.is(await statusOf(two, id), 'completed');
+});
+
+test.serial('a step whose instance is cancelled meanwhile is rolled back', async (t) => {
+  const { database, session } = await setUp(t);
+  const [one, two] = [await session(), await session()];
+  const id = await start(one, `$$INSERT INTO effect SELECT 'late' FROM pg_sleep(1)$$ ~> $$INSERT INTO effect VALUES ('never')$$`);
+  const pid = await pidOf(one);
+  const working = one.query('CALL df.work()');
+  await asleep(database, pid);
+  await two.query('SELECT df.cancel($1)', [id]);
+  t.is(await statusOf(two, id), 'cancelled');
+  await working;
+  t.deepEqual(await effects(two), []);
+  t.is(await statusOf(two, id), 'cancelled');
+  t.is((await cluster.query('SELECT 1 FROM _df.branches', database)).length, 0);
+});
+
+test.serial('a race\'s loser that runs in another session is rolled back and runs no further', async (t) => {
+  const { database, session } = await setUp(t);
+  const [one, two] = [await session(), await session()];
+  const id = await start(one, `df.race($$INSERT INTO effect SELECT 'loser' FROM pg_sleep(1)$$ ~> $$INSERT INTO effect VALUES ('never')$$, df.sleep(interval '0.3 s'))`);
+  const pid = await pidOf(one);
+  const working = one.query('CALL df.work()');
+  await asleep(database, pid);
+  await until('the race to be won', async () => {
+    await two.query('CALL df.work()');
+    return await statusOf(two, id) === 'completed';
+  });
+  await working;
+  t.deepEqual(await effects(two), []);
+  t.is((await cluster.query('SELECT 1 FROM _df.branches', database)).length, 0);
+});
+
+test.serial('a step that outlasts the statement_timeout of its role fails; a cancelled call gives it back', async (t) => {
+  const { database, session } = await setUp(t);
+  await cluster.query(`ALTER ROLE alice IN DATABASE "${database}" SET statement_timeout = '400ms'`);
+  const one = await session();
+  const id = await start(one, `'SELECT pg_sleep(5)'`);
+  await one.query('CALL df.work()');
+  t.is(await statusOf(one, id), 'failed');
+  await cluster.query(`ALTER ROLE alice IN DATABASE "${database}" RESET statement_timeout`);
+  const two = await session();
+  const again = await start(two, `$$INSERT INTO effect SELECT 'once' FROM pg_sleep(0.5)$$`);
+  const pid = await pidOf(two);
+  const cancelled = t.throwsAsync(two.query('CALL df.work()'), { code: '57014' });
+  await asleep(database, pid);
+  await cluster.query(`SELECT pg_cancel_backend(${pid})`);
+  await cancelled;
+  t.is(await statusOf(two, again), 'running');
+  await two.query('CALL df.work()');
+  t.deepEqual(await effects(two), ['once']);
+});
+
+test.serial('steps that need autocommit, and steps of another database, run and are marked at-least-once', async (t) => {
+  const { database, session } = await setUp(t);
+  const other = await cluster.createDatabase();
+  await cluster.query('GRANT ALL ON SCHEMA public TO PUBLIC', other);
+  const worker = await WorkerProcess.start(cluster.connectionString('postgres', database), []);
+  t.teardown(() => worker.stop());
+  const one = await session();
+  await one.query('CREATE TEMP TABLE unused (i int)');
+  await cluster.query('GRANT ALL ON SCHEMA public TO PUBLIC; ', database);
+  await one.query(`CREATE TABLE mine (i int); CREATE PROCEDURE committing() LANGUAGE plpgsql AS $$BEGIN INSERT INTO mine VALUES (1); COMMIT; INSERT INTO mine VALUES (2); END$$`);
+  const here = await start(one, `'VACUUM mine' ~> 'CREATE INDEX CONCURRENTLY mine_i ON mine (i)' ~> 'CALL committing()' ~> 'SELECT count(*) AS n FROM mine'`);
+  const there = (await one.query<{ id: string }>(`SELECT df.start('CREATE TABLE theirs (i int)' ~> 'INSERT INTO theirs VALUES (1) RETURNING 9007199254740993 AS big, 1.50 AS exact' |=> 'r' ~> 'SELECT $r.big::int8 - 1 AS n, current_database() AS d', NULL, $1) AS id`, [other])).rows[0]!.id;
+  for (const id of [here, there]) {
+    await until(`instance ${id} to end`, async () => ['completed', 'failed'].includes(await statusOf(one, id) ?? ''));
+    t.is(await statusOf(one, id), 'completed', JSON.stringify((await one.query('SELECT * FROM df.instance_nodes($1)', [id])).rows));
+  }
+  const result = async (id: string): Promise<unknown> => JSON.parse((await one.query<{ r: string }>('SELECT df.result($1) AS r', [id])).rows[0]!.r) as unknown;
+  t.deepEqual(await result(here), { rows: [{ n: 2 }], row_count: 1 });
+  t.like(await result(there), { row_count: 1, rows: [{ d: other }] });
+  const marks = await one.query<{ query: string; delivery: string | null }>(
+    `SELECT query, status_details->>'delivery' AS delivery FROM df.nodes WHERE instance_id = $1 AND node_type = 'SQL' ORDER BY query`, [here]);
+  t.deepEqual(marks.rows.map((row) => row.delivery), ['at-least-once', 'at-least-once', null, 'at-least-once']);
+  // Nothing of ours keeps the other database.
+  await cluster.query(`DROP DATABASE "${other}"`);
+  const gone = await one.query<{ id: string }>('SELECT df.start($1, NULL, $2) AS id', ['SELECT 1', other]).catch((error: Error) => error.message);
+  t.regex(String(gone), /does not exist/);
+});
