@@ -80,18 +80,30 @@ async function plv8(): Promise<Report> {
   return report({ passed, skipped, failed, failures }, output);
 }
 
-/** One place to run pgTAP files in: makes databases and takes them away. */
+/** One place to run pgTAP files in: makes databases and takes them away, with the roles that a file left behind. */
 interface Server {
   create(): Promise<{ env: Record<string, string>; url: string }>;
-  drop(env: Record<string, string>): Promise<void>;
+  drop(env: Record<string, string>, sql: string): Promise<void>;
   end(): Promise<void>;
 }
 
-/** A private cluster. Roles that a file leaves behind go with its database, so that files cannot disturb each other. */
+type Query = (sql: string) => Promise<{ rolname: string }[]>;
+
+/** Drops the roles that are not in `before` and that `isOurs`, now that nothing but grants can depend on them. */
+async function dropRoles(query: Query, before: ReadonlySet<string>, isOurs: (role: string) => boolean): Promise<void> {
+  for (const { rolname } of await query('SELECT rolname FROM pg_catalog.pg_roles')) {
+    if (before.has(rolname) || !isOurs(rolname)) continue;
+    const role = pg.escapeIdentifier(rolname);
+    await query(`DROP OWNED BY ${role}`);
+    await query(`DROP ROLE ${role}`);
+  }
+}
+
+/** A private cluster, on which every role that a file leaves is dropped, so that files cannot disturb each other. */
 async function privateServer(): Promise<Server> {
   const cluster = await startCluster();
-  const roles = async () => (await cluster.query<{ rolname: string }>('SELECT rolname FROM pg_catalog.pg_roles')).map(({ rolname }) => rolname);
-  const before = new Set(await roles());
+  const query: Query = (sql) => cluster.query(sql);
+  const before = new Set((await query('SELECT rolname FROM pg_catalog.pg_roles')).map(({ rolname }) => rolname));
   return {
     create: async () => {
       const database = await cluster.createDatabase();
@@ -99,16 +111,21 @@ async function privateServer(): Promise<Server> {
     },
     drop: async ({ PGDATABASE }) => {
       await cluster.query(`DROP DATABASE ${PGDATABASE} WITH (FORCE)`);
-      for (const role of await roles()) if (!before.has(role)) await cluster.query(`DROP ROLE ${pg.escapeIdentifier(role)}`);
+      await dropRoles(query, before, () => true);
     },
     end: () => cluster.destroy(),
   };
 }
 
-/** The server of the PG* variables, on which only databases called pg_durable_check_<pid>_<n> are made and dropped. */
+/**
+ * The server of the PG* variables. Databases called pg_durable_check_<pid>_<n> are made and dropped there, and roles
+ * that were not there before and that the test file names in a CREATE ROLE; nothing else is touched.
+ */
 async function namedServer(): Promise<Server> {
   const admin = new pg.Client();
   await admin.connect();
+  const query: Query = async (sql) => (await admin.query<{ rolname: string }>(sql)).rows;
+  const before = new Set((await query('SELECT rolname FROM pg_catalog.pg_roles')).map(({ rolname }) => rolname));
   let count = 0;
   return {
     create: async () => {
@@ -120,7 +137,11 @@ async function namedServer(): Promise<Server> {
       await client.end();
       return { env: { PGDATABASE: database }, url: `postgresql:///${database}` };
     },
-    drop: async ({ PGDATABASE }) => { await admin.query(`DROP DATABASE ${PGDATABASE} WITH (FORCE)`); },
+    drop: async ({ PGDATABASE }, sql) => {
+      await admin.query(`DROP DATABASE ${PGDATABASE} WITH (FORCE)`);
+      const named = [...sql.matchAll(/CREATE (?:ROLE|USER)\s+(?:"((?:[^"]|"")+)"|(\w+))/gi)].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain?.toLowerCase());
+      await dropRoles(query, before, (role) => named.includes(role));
+    },
     end: () => admin.end(),
   };
 }
@@ -133,10 +154,11 @@ async function pgtap(onNamedServer: boolean): Promise<Report> {
   try {
     for (const file of files) {
       const { env, url } = await server.create();
-      const worker = readFileSync(path.join(ROOT, file), 'utf8').startsWith('-- @worker') ? new Worker(url) : undefined;
+      const sql = readFileSync(path.join(ROOT, file), 'utf8');
+      const worker = sql.startsWith('-- @worker') ? new Worker(url) : undefined;
       const output = await capture('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-f', file], env, FILE_DEADLINE);
-      await worker?.stop();
-      await server.drop(env);
+      await worker?.stop('SIGKILL');
+      await server.drop(env, sql);
       const one = report(readTap(output.text), output);
       reports.push({ ...one, failures: one.failures.length > 0 ? [file, ...one.failures] : [], log: `== ${file}\n${output.text}` });
     }
