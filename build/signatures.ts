@@ -13,6 +13,7 @@
  * | `@plv8ify_volatility IMMUTABLE`               | IMMUTABLE, STABLE or VOLATILE                        | VOLATILE          |
  * | `@plv8ify_strict`                             | NULL in, NULL out                                    | called on NULL    |
  * | `@plv8ify_security definer`                   | runs as the installer, settings pinned               | invoker           |
+ * | `@plv8ify_search_path caller`                 | the caller's search_path holds inside                | pinned            |
  * | `@plv8ify_execute private`                    | EXECUTE revoked from PUBLIC                          | public            |
  *
  * The first paragraph of the doc comment becomes the function's COMMENT. Overloads of one SQL name are separate
@@ -40,6 +41,8 @@ export interface FunctionSpec {
   volatility: 'IMMUTABLE' | 'STABLE' | 'VOLATILE';
   strict: boolean;
   definer: boolean;
+  /** The function pins search_path. */
+  pinned: boolean;
   /** EXECUTE stays with PUBLIC. */
   public: boolean;
   /** First paragraph of the doc comment on one line, or null. */
@@ -51,7 +54,7 @@ export interface FunctionSpec {
 /** What is wrong with a source, and where. */
 export class SourceError extends Error {}
 
-const TAGS = ['schema_name', 'name', 'param', 'return', 'table', 'volatility', 'strict', 'security', 'execute'];
+const TAGS = ['schema_name', 'name', 'param', 'return', 'table', 'volatility', 'strict', 'security', 'search_path', 'execute'];
 const REPEATABLE = new Set(['param']);
 const PREFIX = 'plv8ify_';
 /** Words that cannot be the name of a parameter in a strict JavaScript function, which is what a stub is. */
@@ -184,6 +187,7 @@ function readFunction(node: ts.FunctionDeclaration, exportName: string, checker:
     volatility: choice('volatility', ['IMMUTABLE', 'STABLE', 'VOLATILE'], 'VOLATILE'),
     strict: strict !== undefined,
     definer: choice('security', ['invoker', 'definer'], 'invoker') === 'definer',
+    pinned: choice('search_path', ['pinned', 'caller'], 'pinned') === 'pinned',
     public: choice('execute', ['public', 'private'], 'public') === 'public',
     comment: firstParagraph(node),
     place: where,

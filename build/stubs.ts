@@ -5,8 +5,10 @@ import type { FunctionSpec, Parameter } from './signatures.ts';
 /** `create` for a fresh install, where nothing may be there already; `replace` for an upgrade. */
 export type Mode = 'create' | 'replace';
 
-/** What SECURITY DEFINER code pins: nothing that the caller can set may choose which code runs as the installer. */
-const PINNED = "SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plv8.start_proc = ''";
+/** Names in our statements mean PostgreSQL's own, whatever schemas the caller has put in front. */
+const PINNED = 'SET search_path = pg_catalog, pg_temp';
+/** What SECURITY DEFINER code pins besides: nothing that the caller can set may choose which code runs as the installer. */
+const DEFINER = `SECURITY DEFINER ${PINNED} SET plv8.start_proc = ''`;
 
 /** The SQL of `_df.bundle()`, which returns the bundle's source and is readable by all, as stubs run as their callers. */
 export function bundleSql(bundle: Bundle, mode: Mode): string {
@@ -23,7 +25,7 @@ export function bundleSql(bundle: Bundle, mode: Mode): string {
 export function stubSql(spec: FunctionSpec, bundle: Bundle, mode: Mode): string {
   const name = `${spec.schema}.${identifier(spec.name)}`;
   const attributes = [
-    'LANGUAGE plv8', spec.volatility, ...(spec.strict ? ['STRICT'] : []), ...(spec.definer ? [PINNED] : []),
+    'LANGUAGE plv8', spec.volatility, ...(spec.strict ? ['STRICT'] : []), ...(spec.definer ? [DEFINER] : spec.pinned ? [PINNED] : []),
   ].join(' ');
   const signature = `${name}(${spec.parameters.map(({ type }) => type).join(', ')})`;
   return [

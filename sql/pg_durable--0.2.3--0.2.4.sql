@@ -6,6 +6,9 @@
 ALTER TABLE df.nodes DROP CONSTRAINT nodes_pkey;
 ALTER TABLE df.nodes ADD CONSTRAINT nodes_pkey PRIMARY KEY USING INDEX nodes_instance_node_key;
 
+-- It has one argument more.
+DROP PROCEDURE df.work(double precision, integer, bigint, timestamptz, boolean, boolean);
+
 -- @file 40_engine_calls.sql
 
 -- @file 42_writes.sql
@@ -17,6 +20,8 @@ ALTER TABLE df.nodes ADD CONSTRAINT nodes_pkey PRIMARY KEY USING INDEX nodes_ins
 -- @functions
 
 -- @file 65_monitor.sql
+
+-- @file 66_listing.sql
 
 -- @file 70_work.sql
 

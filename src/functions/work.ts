@@ -217,6 +217,7 @@ export function split(): void {
  *
  * @plv8ify_schema_name _df
  * @plv8ify_name select_into
+ * @plv8ify_search_path caller
  * @plv8ify_param {text} statement
  * @plv8ify_return {void}
  * @plv8ify_strict
