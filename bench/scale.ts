@@ -15,6 +15,8 @@ export async function benchScale(cluster: Cluster): Promise<Figure[]> {
   await fill(cluster, full, "'SELECT 1'", 'finished', 'a', finished);
   await fill(cluster, full, "df.sleep(864000) ~> 'SELECT 1'", 'sleeping', 'b', sleeping);
 
+  for (const database of [empty, full]) await drain(cluster, database, SESSIONS, sized(100));
+
   const alone: number[] = [];
   const crowded: number[] = [];
   const held: number[] = [];

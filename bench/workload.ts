@@ -92,7 +92,7 @@ async function expectSink(cluster: Cluster, database: string, expected: number):
 }
 
 /** The same starting point for every measurement: statistics, no dead rows, nothing to be written back. */
-async function settle(cluster: Cluster, database: string): Promise<void> {
+export async function settle(cluster: Cluster, database: string): Promise<void> {
   await cluster.query('VACUUM ANALYZE', database);
   await cluster.query('CHECKPOINT');
 }
