@@ -1,0 +1,304 @@
+/**
+ * One attack per test: a hostile role that may use pg_durable, create schemas, functions, operators and PLV8 code, against
+ * another role's workflows. Each attack is also made against a database that was weakened on purpose, where it has to
+ * succeed, so that none of them fails for the wrong reason.
+ */
+import test from 'ava';
+import type pg from 'pg';
+import { startCluster, type Cluster } from '../support/cluster.ts';
+
+let cluster: Cluster;
+
+interface Scene {
+  database: string;
+  /** The victim's instance, which waits for a signal. */
+  instance: string;
+  node: string;
+  victim: pg.Client;
+  mallory: pg.Client;
+}
+
+interface Attack {
+  name: string;
+  /** What a careless build would have left open, as the superuser. */
+  weaken: string;
+  /** Whether the attack came through; an error of the server counts as beaten off. */
+  attempt(scene: Scene): Promise<boolean>;
+}
+
+test.before(async () => {
+  cluster = await startCluster();
+  await cluster.query('CREATE ROLE victim LOGIN; CREATE ROLE mallory LOGIN');
+});
+test.after.always(() => cluster?.destroy());
+
+const NO_RLS = 'ALTER TABLE df.instances DISABLE ROW LEVEL SECURITY; ALTER TABLE df.nodes DISABLE ROW LEVEL SECURITY;';
+const NO_PROOF = `CREATE OR REPLACE FUNCTION _df.written_here(writer xid) RETURNS boolean LANGUAGE sql AS 'SELECT true';`;
+/** Mallory's log: which role his code ran as. */
+const LOG = `CREATE SCHEMA evil; CREATE TABLE evil.log (who name DEFAULT current_user, what text); GRANT USAGE ON SCHEMA evil TO PUBLIC; GRANT INSERT ON evil.log TO PUBLIC;`;
+
+async function stage(weaken: string): Promise<Scene> {
+  const database = await cluster.createDatabase();
+  await cluster.query(`SELECT df.grant_usage('victim'); SELECT df.grant_usage('mallory'); GRANT CREATE ON DATABASE "${database}" TO mallory;
+    GRANT CREATE ON SCHEMA public TO mallory; CREATE TABLE secret (v text); INSERT INTO secret VALUES ('s3cret'); GRANT ALL ON secret TO victim`, database);
+  const victim = await cluster.client('victim', database);
+  const instance = (await victim.query<{ id: string }>(
+    `SELECT df.start('SELECT v FROM secret' |=> 'secret' ~> df.wait_for_signal('go') ~> 'UPDATE secret SET v = ''done''') AS id`)).rows[0]!.id;
+  await victim.query('CALL df.work()');
+  const node = (await victim.query<{ root_node: string }>('SELECT root_node FROM df.instances')).rows[0]!.root_node;
+  if (weaken !== '') await cluster.query(weaken, database);
+  return { database, instance, node, victim, mallory: await cluster.client('mallory', database) };
+}
+
+async function succeeds(attack: Attack, weaken: string): Promise<boolean> {
+  const scene = await stage(weaken);
+  try {
+    return await attack.attempt(scene).catch((error: unknown) => {
+      if (typeof (error as { code?: unknown }).code === 'string') return false;
+      throw error;
+    });
+  } finally {
+    await Promise.all([scene.victim.end(), scene.mallory.end()]);
+  }
+}
+
+const count = async (client: pg.Client, sql: string, values: unknown[] = []): Promise<number> =>
+  Number((await client.query<{ n: string }>(`SELECT count(*) AS n FROM ${sql}`, values)).rows[0]!.n);
+
+/** Everything that is stored of the victim's instance. */
+async function stored({ database, instance }: Scene): Promise<string> {
+  const [row] = await cluster.query<{ all: string }>(`
+    SELECT json_build_array((SELECT json_agg(i) FROM df.instances i WHERE id = '${instance}'),
+      (SELECT json_agg(n ORDER BY id) FROM df.nodes n WHERE instance_id = '${instance}'), (SELECT json_agg(r) FROM _df.runs r WHERE instance_id = '${instance}'),
+      (SELECT json_agg(b) FROM _df.branches b WHERE instance_id = '${instance}'), (SELECT json_agg(s) FROM _df.signals s WHERE instance_id = '${instance}'),
+      (SELECT json_agg(m) FROM _df.names m WHERE instance_id = '${instance}'))::text AS all`, database);
+  return row!.all;
+}
+
+/** Runs mallory's statements, each on its own; those that the server refuses are passed over. */
+async function tryAll(client: pg.Client, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) {
+    await client.query(statement).catch(async (error: { code?: string }) => {
+      if (typeof error.code !== 'string') throw error;
+      await client.query('ROLLBACK');
+    });
+  }
+}
+
+const loggedAsOther = async ({ database }: Scene): Promise<boolean> =>
+  (await cluster.query(`SELECT FROM evil.log WHERE who <> 'mallory'`, database)).length > 0;
+
+const ATTACKS: Attack[] = [
+  {
+    name: 'read another role\'s instances, nodes and results', weaken: NO_RLS,
+    attempt: async ({ mallory, instance }) => await count(mallory, 'df.instances WHERE id = $1', [instance]) > 0
+      || await count(mallory, 'df.nodes WHERE instance_id = $1', [instance]) > 0
+      || await count(mallory, 'df.list_instances()') > 0 || await count(mallory, 'df.instance_nodes($1)', [instance]) > 0,
+  },
+  {
+    name: 'read another role\'s graph and error from the engine', weaken: 'ALTER TABLE _df.runs DISABLE ROW LEVEL SECURITY',
+    attempt: async ({ mallory, instance }) => await count(mallory, '_df.runs WHERE instance_id = $1', [instance]) > 0,
+  },
+  {
+    name: 'read another role\'s named results', weaken: 'GRANT SELECT ON _df.names TO PUBLIC',
+    attempt: async ({ mallory }) => await count(mallory, `_df.names WHERE value LIKE '%s3cret%'`) > 0,
+  },
+  {
+    name: 'learn another role\'s variables', weaken: 'ALTER TABLE df.vars DISABLE ROW LEVEL SECURITY',
+    attempt: async ({ victim, mallory }) => {
+      await victim.query(`SELECT df.setvar('key', 'token')`);
+      return await count(mallory, `df.vars WHERE value = 'token'`) > 0;
+    },
+  },
+  {
+    name: 'signal another role\'s instance through df.signal', weaken: NO_RLS,
+    attempt: async ({ database, mallory, instance }) => {
+      await mallory.query(`SELECT df.signal($1, 'go')`, [instance]);
+      return (await cluster.query('SELECT FROM _df.signals', database)).length > 0;
+    },
+  },
+  {
+    name: 'signal another role\'s instance through the engine\'s own function', weaken: NO_PROOF,
+    attempt: async ({ database, mallory, instance }) => {
+      await mallory.query(`SELECT _df.keep_signal($1, 'go', '1')`, [instance]);
+      return (await cluster.query('SELECT FROM _df.signals', database)).length > 0;
+    },
+  },
+  {
+    name: 'cancel another role\'s instance', weaken: NO_RLS,
+    attempt: async (scene) => {
+      await scene.mallory.query('SELECT df.cancel($1)', [scene.instance]);
+      return (await cluster.query(`SELECT FROM df.instances WHERE status = 'cancelled'`, scene.database)).length > 0;
+    },
+  },
+  {
+    name: 'put a graph of one\'s own into another role\'s instance', weaken: NO_PROOF,
+    attempt: async ({ database, mallory, victim }) => {
+      // An instance that its owner wrote by hand and that the engine does not know yet.
+      await victim.query(`BEGIN; INSERT INTO df.instances (id, root_node, submitted_by) VALUES ('0000aaaa', '0000bbbb', 'victim'::regrole);
+        INSERT INTO df.nodes (id, instance_id, node_type, query, submitted_by) VALUES ('0000bbbb', '0000aaaa', 'SQL', 'SELECT 1', 'victim'::regrole); COMMIT`);
+      await mallory.query(`SELECT _df.enroll('0000aaaa', 'DROP TABLE secret', '0000bbbb')`);
+      return (await cluster.query(`SELECT FROM _df.runs WHERE graph LIKE 'DROP%'`, database)).length > 0;
+    },
+  },
+  {
+    name: 'submit an instance in another role\'s name', weaken: NO_RLS,
+    attempt: async ({ mallory }) => {
+      await mallory.query(`BEGIN; INSERT INTO df.instances (id, root_node, submitted_by) VALUES ('0000aaaa', '0000bbbb', 'victim'::regrole);
+        INSERT INTO df.nodes (id, instance_id, node_type, query, submitted_by) VALUES ('0000bbbb', '0000aaaa', 'SQL', 'SELECT 1', 'victim'::regrole); COMMIT`);
+      return true;
+    },
+  },
+  {
+    name: 'make an instance of one\'s own another role\'s', weaken: `${NO_RLS} GRANT UPDATE ON df.instances, df.nodes TO mallory`,
+    attempt: async ({ mallory }) => {
+      const { rows: [own] } = await mallory.query<{ id: string }>(`SELECT df.start('SELECT 1') AS id`);
+      await mallory.query(`BEGIN; UPDATE df.instances SET submitted_by = 'victim'::regrole WHERE id = '${own!.id}';
+        UPDATE df.nodes SET submitted_by = 'victim'::regrole WHERE instance_id = '${own!.id}'; COMMIT`);
+      return true;
+    },
+  },
+  {
+    name: 'change what another role\'s node runs', weaken: `${NO_RLS} GRANT UPDATE ON df.nodes TO mallory`,
+    attempt: async ({ mallory, instance }) => (await mallory.query(`UPDATE df.nodes SET query = 'DROP TABLE secret' WHERE instance_id = $1 AND node_type = 'SQL'`, [instance])).rowCount! > 0,
+  },
+  {
+    name: 'forge a stamp on another role\'s node', weaken: `${NO_RLS} GRANT SELECT, UPDATE ON df.nodes TO mallory; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA _df TO mallory; GRANT EXECUTE ON FUNCTION df.update_node_status(text, text, text, jsonb, text) TO mallory`,
+    attempt: async ({ mallory, instance, node }) => {
+      await mallory.query(`SELECT df.update_node_status($1, $2, 'completed', '1', $1 || '::99')`, [instance, node]);
+      return await count(mallory, `df.nodes WHERE status_details->>'execution_id' LIKE '%::99'`) > 0;
+    },
+  },
+  {
+    name: 'delete another role\'s instance', weaken: `${NO_RLS} GRANT DELETE ON df.instances, df.nodes TO mallory`,
+    attempt: async ({ mallory, instance }) => {
+      await mallory.query('BEGIN');
+      await mallory.query('DELETE FROM df.nodes WHERE instance_id = $1', [instance]);
+      const deleted = (await mallory.query('DELETE FROM df.instances WHERE id = $1', [instance])).rowCount! > 0;
+      await mallory.query('COMMIT');
+      return deleted;
+    },
+  },
+  {
+    name: 'have names of one\'s own run as the installer through search_path',
+    weaken: `${['_df.enroll(text, text, text)', '_df.keep_signal(text, text, text)', 'df.start(text, text, text, text)', 'df.signal(text, text, text)'].map((f) => `ALTER FUNCTION ${f} RESET search_path;`).join(' ')}`,
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [
+        LOG,
+        `CREATE FUNCTION evil.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.log (what) VALUES ('clock'); RETURN pg_catalog.clock_timestamp(); END$$`,
+        `CREATE FUNCTION evil.pg_notify(text, text) RETURNS void LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.log (what) VALUES ('notify'); END$$`,
+        `CREATE FUNCTION evil.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.log (what) VALUES ('eq'); RETURN $1 OPERATOR(pg_catalog.=) $2; END$$`,
+        'CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq)',
+        'SET search_path = evil, pg_catalog, public',
+        `SELECT df.start('SELECT 1')`, `SELECT df.signal(id, 'x') FROM df.instances`, 'CALL df.work()', `SELECT df.cancel(id) FROM df.instances`,
+      ]);
+      return loggedAsOther(scene);
+    },
+  },
+  {
+    name: 'have names planted in public run as whoever starts a workflow', weaken: 'ALTER FUNCTION df.status(text) RESET search_path',
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [
+        LOG,
+        `CREATE FUNCTION public.eq(varchar, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.log (what) VALUES ('eq'); RETURN $1::text OPERATOR(pg_catalog.=) $2; END$$`,
+        'CREATE OPERATOR public.= (LEFTARG = varchar, RIGHTARG = text, FUNCTION = public.eq)',
+      ]);
+      await tryAll(scene.victim, [
+        `SELECT df.start('SELECT 1')`, `SELECT df.status('${scene.instance}')`, `SELECT df.explain('${scene.instance}')`, `SELECT df.setvar('a', 'b')`,
+        'SELECT * FROM df.list_instances()', `SELECT df.signal('${scene.instance}', 'x')`, 'CALL df.work()',
+      ]);
+      return loggedAsOther(scene);
+    },
+  },
+  {
+    name: 'have JavaScript of one\'s own run inside an engine call', weaken: 'ALTER FUNCTION _df.claim(double precision, integer) SECURITY INVOKER; GRANT ALL ON ALL TABLES IN SCHEMA _df, df TO mallory',
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [
+        LOG,
+        `DO LANGUAGE plv8 $$
+          const prepare = plv8.prepare;
+          plv8.prepare = function (...args) { plv8.execute("INSERT INTO evil.log (who, what) VALUES ('engine', 'prepare')"); return prepare.apply(plv8, args); };
+          Array.prototype.map = new Proxy(Array.prototype.map, { apply(f, self, args) { plv8.execute("INSERT INTO evil.log (who, what) VALUES ('engine', 'map')"); return Reflect.apply(f, self, args); } });
+        $$`,
+        `SELECT * FROM _df.claim(extract(epoch FROM clock_timestamp()), 10)`,
+      ]);
+      return loggedAsOther(scene);
+    },
+  },
+  {
+    name: 'have a start procedure of one\'s own run as the installer',
+    // Our own handler never runs it as somebody else; what the setting alone would do is shown without it.
+    weaken: `CREATE SCHEMA evil; CREATE TABLE evil.log (who name DEFAULT current_user, what text); GRANT ALL ON SCHEMA evil TO PUBLIC; GRANT ALL ON evil.log TO PUBLIC;
+      CREATE FUNCTION evil.planted() RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$BEGIN INSERT INTO evil.log (what) VALUES ('start'); END$$`,
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [
+        LOG,
+        `CREATE FUNCTION evil.start() RETURNS void LANGUAGE plv8 AS $$ plv8.execute("INSERT INTO evil.log (what) VALUES ('start')") $$`,
+        `SET plv8.start_proc = 'evil.start'`, 'SELECT evil.planted()',
+        `SELECT * FROM _df.claim(extract(epoch FROM clock_timestamp()), 10)`,
+      ]);
+      return loggedAsOther(scene);
+    },
+  },
+  {
+    name: 'become another role inside a step', weaken: 'GRANT victim TO mallory',
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [
+        `SELECT df.start('SET ROLE victim')`, `SELECT df.start('SET SESSION AUTHORIZATION victim')`, `SELECT df.start('SET ROLE postgres')`,
+        `SELECT df.start('SELECT set_config(''role'', ''victim'', false)')`, 'CALL df.work()',
+      ]);
+      return await count(scene.mallory, `df.instances WHERE status = 'completed'`) > 0;
+    },
+  },
+  {
+    name: 'have the role of one step stay for the next', weaken: '',
+    attempt: async (scene) => {
+      await cluster.query('CREATE ROLE helper; GRANT helper TO mallory', scene.database).catch(() => undefined);
+      await tryAll(scene.mallory, [
+        `SELECT df.start('SELECT set_config(''role'', ''helper'', false)' ~> 'SELECT current_user AS who')`, 'CALL df.work()',
+      ]);
+      return await count(scene.mallory, `df.nodes WHERE result->'rows'->0->>'who' = 'helper'`) > 0;
+    },
+  },
+];
+
+for (const attack of ATTACKS) {
+  test.serial(`beaten off: ${attack.name}`, async (t) => {
+    t.false(await succeeds(attack, ''));
+    if (attack.weaken !== '') t.true(await succeeds(attack, attack.weaken), 'the attack fails even where nothing is in its way');
+  });
+}
+
+test.serial('no engine call that a role may make changes another role\'s instance', async (t) => {
+  const scene = await stage('');
+  const before = await stored(scene);
+  const { rows } = await scene.mallory.query<{ call: string }>(`
+    SELECT format('SELECT * FROM %s(%s)', p.oid::regproc, (
+      SELECT string_agg(CASE format_type(a.t, NULL)
+        WHEN 'text' THEN CASE a.n WHEN 1 THEN quote_literal('${scene.instance}') ELSE quote_literal('go') END
+        WHEN 'text[]' THEN 'ARRAY[''n'']' WHEN 'double precision' THEN 'extract(epoch FROM clock_timestamp())::float8'
+        WHEN 'double precision[]' THEN 'ARRAY[1.0::float8]' ELSE format('NULL::%s', format_type(a.t, NULL)) END, ', ' ORDER BY a.n)
+      FROM unnest(p.proargtypes) WITH ORDINALITY a(t, n))) AS call
+    FROM pg_proc p WHERE p.pronamespace = '_df'::regnamespace AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+      AND has_function_privilege(p.oid, 'EXECUTE')`);
+  t.true(rows.length > 5);
+  await tryAll(scene.mallory, rows.map((row) => row.call));
+  t.is(await stored(scene), before);
+  await scene.victim.query(`SELECT df.signal($1, 'go')`, [scene.instance]);
+  await scene.victim.query('CALL df.work()');
+  t.is((await scene.victim.query<{ s: string }>('SELECT df.status($1) AS s', [scene.instance])).rows[0]!.s, 'completed');
+  await Promise.all([scene.victim.end(), scene.mallory.end()]);
+});
+
+test.serial('locks that a role can take do not stop another role\'s work', async (t) => {
+  const scene = await stage('');
+  await tryAll(scene.mallory, ['BEGIN', 'SELECT pg_advisory_lock(n) FROM generate_series(0, 2000) n', 'SELECT pg_advisory_lock(16384, n) FROM generate_series(0, 64) n']);
+  for (const table of ['df.instances', 'df.nodes', '_df.branches', '_df.runs']) {
+    await t.throwsAsync(scene.mallory.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`), { message: /permission denied/ }, table);
+    await scene.mallory.query('ROLLBACK; BEGIN');
+  }
+  await scene.victim.query(`SELECT df.signal($1, 'go')`, [scene.instance]);
+  await scene.victim.query('CALL df.work()');
+  t.is((await scene.victim.query<{ s: string }>('SELECT df.status($1) AS s', [scene.instance])).rows[0]!.s, 'completed');
+  await Promise.all([scene.victim.end(), scene.mallory.end()]);
+});
