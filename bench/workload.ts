@@ -35,11 +35,19 @@ export async function benchDatabase(cluster: Cluster): Promise<string> {
   return database;
 }
 
-/** Lends `use` as many sessions as asked for, in which everything that happens once per session has happened. */
+/**
+ * Lends `use` as many sessions as asked for. Each has done some work already, since what happens once per session
+ * (loading libraries, making plans) happens once per hours in sessions that last; the sink is empty again.
+ */
 export async function withSessions<T>(cluster: Cluster, database: string, sessions: number, use: (clients: Client[]) => Promise<T>): Promise<T> {
   const clients = await Promise.all(Array.from({ length: sessions }, () => cluster.client(ROLE, database)));
   try {
-    await Promise.all(clients.map((client) => client.query('CALL df.work(1, 1)')));
+    await Promise.all(clients.map(async (client) => {
+      await client.query('SELECT df.start(bench.workflow()) FROM generate_series(1, 2)');
+      await client.query('CALL bench.bare(-1, 1)');
+      await work(client);
+    }));
+    await cluster.query('TRUNCATE bench.sink', database);
     return await use(clients);
   } finally {
     await Promise.all(clients.map((client) => client.end()));
@@ -56,7 +64,7 @@ export async function seconds(work: () => Promise<unknown>): Promise<number> {
 /** Steps per second of the bare loop. */
 export async function bareLoop(cluster: Cluster, database: string, sessions: number, steps: number): Promise<number> {
   const each = Math.ceil(steps / sessions);
-  await cluster.query(`TRUNCATE bench.sink, bench.checkpoint; INSERT INTO bench.checkpoint SELECT i, 0 FROM generate_series(0, ${sessions - 1}) i`, database);
+  await cluster.query(`TRUNCATE bench.checkpoint; INSERT INTO bench.checkpoint SELECT i, 0 FROM generate_series(0, ${sessions - 1}) i`, database);
   await settle(cluster, database);
   const took = await withSessions(cluster, database, sessions, (clients) => seconds(
     () => Promise.all(clients.map((client, at) => client.query(`CALL bench.bare(${at}, ${each})`))),
@@ -67,7 +75,6 @@ export async function bareLoop(cluster: Cluster, database: string, sessions: num
 
 /** Steps per second of `workflows` workflows, started beforehand, which `sessions` sessions drain. */
 export async function drain(cluster: Cluster, database: string, sessions: number, workflows: number): Promise<number> {
-  await cluster.query('TRUNCATE bench.sink', database);
   await settle(cluster, database);
   const took = await withSessions(cluster, database, sessions, async (clients) => {
     await clients[0]?.query(`SELECT count(df.start(f)) FROM bench.workflow() f, generate_series(1, ${workflows})`);
