@@ -14,7 +14,7 @@ const DEFINER = `SECURITY DEFINER ${PINNED} SET plv8.start_proc = ''`;
 export function bundleSql(bundle: Bundle, mode: Mode): string {
   return [
     `${verb(mode)} FUNCTION _df.bundle() RETURNS text`,
-    'LANGUAGE sql IMMUTABLE PARALLEL SAFE',
+    `LANGUAGE sql IMMUTABLE PARALLEL SAFE ${PINNED}`,
     `AS ${dollarQuote(`SELECT ${dollarQuote(bundle.source, 'js')}::pg_catalog.text`, 'sql')};`,
     `COMMENT ON FUNCTION _df.bundle() IS ${literal('The JavaScript behind every function of pg_durable; each session evaluates it once per role.')};`,
     '',

@@ -12,6 +12,7 @@ CREATE PROCEDURE df.work(
 LANGUAGE plpgsql
 AS $work$
 DECLARE
+    me         name := SESSION_USER;
     began      timestamptz := pg_catalog.clock_timestamp();
     deadline   timestamptz;
     batch      record;
@@ -29,13 +30,14 @@ DECLARE
     detail_    text;
     hint_      text;
     context_   text;
-    had_temp   boolean;
+    own_temp   oid[] := '{}';
+    leftover   text;
     settings   text[];
     done       integer;
 BEGIN
-    IF max_seconds IS NULL OR NOT (max_seconds OPERATOR(pg_catalog.>) 0) OR max_steps IS NULL OR max_steps OPERATOR(pg_catalog.<) 1 THEN
+    IF max_seconds IS NULL OR NOT (max_seconds OPERATOR(pg_catalog.>) 0 AND max_seconds OPERATOR(pg_catalog.<=) 1000000000) OR max_steps IS NULL OR max_steps OPERATOR(pg_catalog.<) 1 THEN
         RAISE EXCEPTION 'df.work needs positive limits, got max_seconds = % and max_steps = %', max_seconds, max_steps
-            USING ERRCODE = 'invalid_parameter_value';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'max_seconds goes up to 1000000000.';
     END IF;
     IF SESSION_USER OPERATOR(pg_catalog.<>) CURRENT_USER THEN
         RAISE EXCEPTION 'df.work runs the workflows of the session user "%", but the current role is "%"', SESSION_USER, CURRENT_USER
@@ -50,7 +52,8 @@ BEGIN
         SELECT pg_catalog.array_agg(ARRAY[s.name, pg_catalog.current_setting(s.name)]) INTO settings
         FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'
             AND s.name NOT IN ('role', 'session_authorization', 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable');
-        had_temp := EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema());
+        own_temp := ARRAY(SELECT c.oid FROM pg_catalog.pg_class c
+            WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema());
         RESET ALL;
     END IF;
     PERFORM pg_catalog.set_config('df.in_workflow', 'true', false);
@@ -155,14 +158,28 @@ BEGIN
                 OPERATOR(pg_catalog.*) 1000;
             done := k;
             -- The next step starts from a clean session.
-            IF SESSION_USER OPERATOR(pg_catalog.<>) CURRENT_USER THEN
+            IF SESSION_USER OPERATOR(pg_catalog.<>) me THEN
                 SET SESSION AUTHORIZATION DEFAULT;
+            END IF;
+            IF SESSION_USER OPERATOR(pg_catalog.<>) CURRENT_USER OR pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none' THEN
                 RESET ROLE;
             END IF;
             RESET ALL;
             PERFORM pg_catalog.set_config('df.in_workflow', 'true', false);
-            IF pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 AND had_temp IS NOT TRUE THEN
-                DISCARD TEMP;
+            IF pg_catalog.pg_my_temp_schema() OPERATOR(pg_catalog.<>) 0 THEN
+                IF pg_catalog.cardinality(own_temp) OPERATOR(pg_catalog.=) 0 THEN
+                    DISCARD TEMP;
+                ELSE
+                    FOR leftover IN
+                        SELECT pg_catalog.format('DROP %s IF EXISTS %s CASCADE',
+                            CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::pg_catalog.regclass)
+                        FROM pg_catalog.pg_class c
+                        WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema() AND c.relkind IN ('r', 'p', 'v', 'S')
+                            AND NOT c.oid OPERATOR(pg_catalog.=) ANY (own_temp)
+                    LOOP
+                        EXECUTE leftover;
+                    END LOOP;
+                END IF;
             END IF;
             IF NOT batch.shared AND dedicated THEN
                 PERFORM pg_catalog.pg_advisory_unlock_all();

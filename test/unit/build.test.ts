@@ -106,7 +106,7 @@ test('the script has banners, the bundle and the stubs in their places', async (
   const places = order.map((piece) => script.indexOf(piece));
   t.deepEqual(places, [...places].sort((a, b) => a - b));
   t.false(places.includes(-1));
-  t.true(script.includes('CREATE FUNCTION df."as"(name text, times integer DEFAULT 1) RETURNS text\nLANGUAGE plv8 IMMUTABLE STRICT\n'));
+  t.true(script.includes('CREATE FUNCTION df."as"(name text, times integer DEFAULT 1) RETURNS text\nLANGUAGE plv8 IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp\n'));
   t.true(script.includes("COMMENT ON FUNCTION df.\"as\"(text, integer) IS 'Greets somebody''s friend.';"));
   t.true(script.includes("SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plv8.start_proc = ''"));
   t.true(script.includes('REVOKE EXECUTE ON FUNCTION _df.rows(bigint, boolean) FROM PUBLIC;'));
