@@ -129,9 +129,10 @@ const MOST_FIXED = 1024;
  */
 export function loadRuns(instances: readonly string[]): { runs: Map<string, Run>; broken: Map<string, string> } {
   const broken = new Map<string, string>();
+  // Room is made before it is looked up what is missing: a run that is left out counts as unknown to the engine.
+  if (fixed.size + instances.length > MOST_FIXED) fixed.clear();
   const missing = instances.filter((id) => !fixed.has(id));
   if (missing.length > 0) {
-    if (fixed.size + missing.length > MOST_FIXED) fixed.clear();
     for (const row of startRows(missing)) {
       try {
         fixed.set(row.instance_id, {
