@@ -52,6 +52,14 @@ BEGIN
         SELECT pg_catalog.array_agg(ARRAY[s.name, pg_catalog.current_setting(s.name)]) INTO settings
         FROM pg_catalog.pg_settings s WHERE s.source OPERATOR(pg_catalog.=) 'session'
             AND s.name NOT IN ('role', 'session_authorization', 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable');
+        -- PostgreSQL lists no settings that no library has declared, so ours are named.
+        SELECT pg_catalog.array_cat(settings, pg_catalog.array_agg(ARRAY[n.name, n.value])) INTO settings
+        FROM (SELECT o.name, pg_catalog.current_setting(o.name, true) AS value
+            FROM pg_catalog.unnest(ARRAY['enable_superuser_instances', 'max_user_connections', 'execution_acquire_timeout',
+                'max_new_transaction_starts', 'new_transaction_start_timeout', 'list_instances_max_limit', 'retention_days',
+                'reconcile_interval', 'loop_min_interval', 'http']) s(suffix),
+                pg_catalog.concat('pg_durable.', s.suffix) o(name)) n
+        WHERE n.value OPERATOR(pg_catalog.<>) '';
         own_temp := ARRAY(SELECT c.oid FROM pg_catalog.pg_class c
             WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema());
         RESET ALL;

@@ -62,6 +62,24 @@ for (const [what, sibling] of [['runs a step', `$$INSERT INTO effect VALUES ('qu
   });
 }
 
+test.serial('a session that works on more instances than it keeps in memory leaves none behind', async (t) => {
+  const { database, session } = await setUp(t);
+  const one = await session();
+  await one.query(`SELECT count(df.start($$INSERT INTO effect VALUES ('a')$$ ~> $$INSERT INTO effect VALUES ('b')$$)) FROM generate_series(1, 1500)`);
+  await one.query('CALL df.work(60, 1000000)');
+  t.deepEqual(await cluster.query('SELECT status, count(*)::int AS n FROM df.instances GROUP BY 1', database), [{ status: 'completed', n: 1500 }]);
+  t.deepEqual(await cluster.query('SELECT what, count(*)::int AS n FROM effect GROUP BY 1 ORDER BY 1', database), [{ what: 'a', n: 1500 }, { what: 'b', n: 1500 }]);
+});
+
+test.serial('a session keeps its own settings and temporary tables while it works for others', async (t) => {
+  const { session } = await setUp(t);
+  const one = await session();
+  await one.query(`SET pg_durable.loop_min_interval = '3s'; SET work_mem = '7MB'; CREATE TEMP TABLE own AS SELECT 42 AS i; SELECT df.start('CREATE TEMP TABLE passing (i int)' ~> 'SELECT to_regclass(''passing'') AS there')`);
+  await one.query('CALL df.work()');
+  t.deepEqual((await one.query(`SELECT current_setting('pg_durable.loop_min_interval') AS a, current_setting('work_mem') AS b, i FROM own`)).rows, [{ a: '3s', b: '7MB', i: 42 }]);
+  t.is((await one.query<{ there: string | null }>(`SELECT df.result(i.id)::jsonb->'rows'->0->>'there' AS there FROM df.instances i`)).rows[0]!.there, null);
+});
+
 test.serial('a step whose instance is cancelled meanwhile is rolled back', async (t) => {
   const { database, session } = await setUp(t);
   const [one, two] = [await session(), await session()];
