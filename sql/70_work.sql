@@ -103,7 +103,7 @@ BEGIN
                 steps_from := started;
             END IF;
             -- What a shared batch holds locked, it holds for a few milliseconds.
-            EXIT WHEN k OPERATOR(pg_catalog.>) 1 AND started OPERATOR(pg_catalog.-) steps_from OPERATOR(pg_catalog.>) interval '20 milliseconds';
+            EXIT WHEN k OPERATOR(pg_catalog.>) 1 AND started OPERATOR(pg_catalog.-) steps_from OPERATOR(pg_catalog.>) interval '100 milliseconds';
             BEGIN
                 IF batch.shared THEN
                     PERFORM pg_catalog.set_config('lock_timeout', '20', true);
