@@ -1,10 +1,13 @@
 CREATE FUNCTION df.grant_usage(p_role text, include_http boolean DEFAULT false, with_grant boolean DEFAULT false) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     suffix    text := CASE WHEN with_grant THEN ' WITH GRANT OPTION' ELSE '' END;
     privilege text;
 BEGIN
+    IF p_role IS NULL OR include_http IS NULL OR with_grant IS NULL THEN
+        RAISE EXCEPTION 'df.grant_usage takes no NULL' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the role''s name, and true or false.';
+    END IF;
     FOREACH privilege IN ARRAY ARRAY[
         'USAGE ON SCHEMA df',
         'SELECT ON df.instances, df.nodes',
@@ -29,12 +32,15 @@ COMMENT ON FUNCTION df.grant_usage(text, boolean, boolean) IS 'Lets a role use p
 REVOKE EXECUTE ON FUNCTION df.grant_usage(text, boolean, boolean) FROM PUBLIC;
 
 CREATE FUNCTION df.revoke_usage(p_role text) RETURNS void
-LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     privilege text;
     callable  text;
 BEGIN
+    IF p_role IS NULL THEN
+        RAISE EXCEPTION 'df.revoke_usage takes no NULL' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the role''s name.';
+    END IF;
     FOREACH callable IN ARRAY ARRAY[
         'df.http(text, text, text, jsonb, integer)', 'df.http_multipart(text, text, jsonb, jsonb, integer)',
         'df.metrics()', 'df.revoke_usage(text)', 'df.grant_usage(text, boolean, boolean)']

@@ -13,6 +13,7 @@ import { refuseHelpers } from './guard.ts';
  * @plv8ify_strict
  */
 export function sql(query: string): string {
+  refuseHelpers(query);
   return compose.sql(query);
 }
 
@@ -232,6 +233,7 @@ export function httpMultipart(url: string | null, method: string | null, parts: 
  * @plv8ify_return {text}
  */
 export function waitForSignal(name: string | null, timeoutSeconds: number | null): string {
+  refuseHelpers(name);
   return compose.waitForSignal(name, timeoutSeconds);
 }
 

@@ -1,4 +1,5 @@
 /** Everything that SQL can call. */
+export * from './adopt.ts';
 export * from './compose.ts';
 export * from './control.ts';
 export * from './explain.ts';

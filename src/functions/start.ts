@@ -5,20 +5,14 @@ import { parseGraph } from '../graph/parse.ts';
 import { printGraph } from '../graph/print.ts';
 import { validateGraph } from '../graph/validate.ts';
 import { validateCron } from '../engine/cron.ts';
-import type { Program } from '../graph/types.ts';
+import type { Graph, Program } from '../graph/types.ts';
 import { claimId, rollIds } from '../db/claim.ts';
-import { booleanSetting } from '../db/settings.ts';
 import { query } from '../db/statement.ts';
+import { checkReady, checkSubmitter } from './admission.ts';
 import { refuseHelpers } from './guard.ts';
 
 /** Nodes per INSERT: enough that 10,000 nodes are few statements, little enough that none is large. */
 const NODES_PER_INSERT = 1000;
-
-const caller = query<{ role: string; login: boolean; superuser: boolean; database: boolean; ready: number | null }>(`
-  SELECT r.oid::regrole::text AS role, r.rolcanlogin AS login, r.rolsuper AS superuser,
-    $1 IS NULL OR EXISTS (SELECT FROM pg_database d WHERE d.datname = $1 AND d.datallowconn) AS database,
-    (SELECT w.schema_version FROM _df._worker_ready w) AS ready
-  FROM pg_roles r WHERE r.rolname = current_user`, 'text');
 
 const insertInstance = query<{ id: string }>(`
   INSERT INTO df.instances (id, label, root_node, submitted_by, database)
@@ -33,6 +27,9 @@ const insertNodes = query<{ id: string }>(`
   'text', 'text', 'text', 'text[]', 'text[]', 'text[]', 'text[]', 'text[]', 'text[]');
 
 const enroll = query('SELECT _df.enroll($1, $2, $3)', 'text', 'text', 'text');
+
+/** How every complaint about the text itself begins. */
+const UNREADABLE = 'Invalid durable function:';
 
 /** An id was taken; the nodes inserted so far are undone and all ids but the root's are rolled again. */
 class Taken extends Error {}
@@ -52,21 +49,16 @@ export function start(fut: string | null, label: string | null, database: string
   if (fut === null) {
     throw new DurableError('Invalid durable function: it is NULL', { hint: 'Pass SQL or the outcome of a df composer; a NULL argument makes a composer NULL.' });
   }
-  refuseHelpers(fut);
-  const graph = parseGraph(fut);
-  const me = checkCaller(database);
+  refuseHelpers(fut, label, database);
+  const graph = readGraph(fut);
+  const { role } = checkSubmitter(null, database);
   validateGraph(graph, { validateCron });
-  if (me.ready === null || me.ready < 1) {
-    throw new DurableError('pg_durable is not ready to start workflows', {
-      code: '55000', detail: me.ready === null ? '_df._worker_ready is empty.' : `_df._worker_ready.schema_version is ${me.ready}, and at least 1 is needed.`,
-      hint: 'An operator has closed the door; it opens with UPDATE _df._worker_ready SET schema_version = 1.',
-    });
-  }
+  checkReady();
   const program = flatten(graph);
   const root = rollIds(1);
   const id = claimId('an instance id', () => rollIds(1), (candidate) =>
-    insertInstance(candidate, label, root, me.role, database).length === 1);
-  const ids = claimNodes(program, id, root, me.role, database);
+    insertInstance(candidate, label, root, role, database).length === 1);
+  const ids = claimNodes(program, id, root, role, database);
   enroll(id, printGraph(graph), ids.join(''));
   return id;
 }
@@ -81,22 +73,17 @@ function checkMode(mode: string | null): void {
   }
 }
 
-function checkCaller(database: string | null): { role: string; ready: number | null } {
-  const me = caller(database)[0]!;
-  if (!me.database) {
-    throw new DurableError(`database "${database}" does not exist`, { code: '3D000', hint: 'Name a database of this cluster that accepts connections, or none.' });
-  }
-  if (!me.login) {
-    throw new DurableError(`role ${me.role} cannot start workflows: it has no LOGIN, and steps run in sessions of their submitter`, {
-      code: '42501', hint: `ALTER ROLE ${me.role} LOGIN, or start as a role that can log in.`,
+/** Reads the text strictly; whatever is wrong with it is said to be the durable function's fault (semantics §2). */
+function readGraph(fut: string): Graph {
+  try {
+    return parseGraph(fut);
+  } catch (error) {
+    if (!(error instanceof DurableError) || error.message.startsWith(UNREADABLE)) throw error;
+    const { sqlstate, detail, hint } = error;
+    throw new DurableError(`${UNREADABLE} ${error.message}`, {
+      code: sqlstate, ...(detail === undefined ? {} : { detail }), ...(hint === undefined ? {} : { hint }),
     });
   }
-  if (me.superuser && !booleanSetting('enable_superuser_instances')) {
-    throw new DurableError(`superuser ${me.role} cannot start workflows while pg_durable.enable_superuser_instances is off`, {
-      code: '42501', hint: 'Start as an ordinary role, or set pg_durable.enable_superuser_instances = on.',
-    });
-  }
-  return me;
 }
 
 /** Inserts the instance's nodes under claimed ids, the root's being `root`, and returns the ids in program order. */

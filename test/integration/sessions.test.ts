@@ -82,6 +82,16 @@ test.serial('a session keeps its own settings and temporary tables while it work
   t.is((await one.query<{ there: string | null }>(`SELECT df.result(i.id)::jsonb->'rows'->0->>'there' AS there FROM df.instances i`)).rows[0]!.there, null);
 });
 
+test.serial('a step sees no temporary table of the session that started its workflow', async (t) => {
+  const { session } = await setUp(t);
+  const [one, two] = [await session(), await session()];
+  await one.query('CREATE TEMP TABLE callers_own AS SELECT 1 AS i');
+  const id = await start(one, `'SELECT * FROM callers_own'`);
+  await two.query('CALL df.work()');
+  t.is(await statusOf(two, id), 'failed');
+  t.regex((await two.query<{ output: string }>('SELECT output FROM df.list_instances()')).rows[0]!.output, /callers_own/);
+});
+
 test.serial('a step whose instance is cancelled meanwhile is rolled back', async (t) => {
   const { database, session } = await setUp(t);
   const [one, two] = [await session(), await session()];

@@ -24,7 +24,7 @@ SELECT is_empty($$ SELECT signature FROM ours WHERE proname IN ('work', 'select_
 SELECT is_empty($$
     SELECT m[1] FROM ours, regexp_matches(regexp_replace(regexp_replace(prosrc, '--[^\n]*', '', 'g'), '''[^'']*''', '', 'g'),
         '(?:^|[^.\w])([a-z_]\w*)\s*\(', 'g') m
-    WHERE nspname = 'df' AND proname = 'work' AND m[1] NOT IN ('operator', 'in', 'any', 'and', 'or', 'not', 'exists', 'array', 'least', 'greatest', 'coalesce', 'values', 'when', 'if', 'from', 'select', 'then')
+    WHERE nspname = 'df' AND proname = 'work' AND m[1] NOT IN ('operator', 'in', 'any', 'and', 'or', 'not', 'exists', 'array', 'least', 'greatest', 'coalesce', 'values', 'when', 'if', 'from', 'select', 'then', 's', 'o')
 $$, 'df.work calls no function without its schema');
 -- What is left of its operators once those with a schema, PL/pgSQL's own signs (:=, .., <<label>>, the = of GET STACKED
 -- DIAGNOSTICS), casts, UNLISTEN * and named arguments are taken out.
