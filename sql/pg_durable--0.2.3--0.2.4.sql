@@ -9,6 +9,38 @@ ALTER TABLE df.nodes ADD CONSTRAINT nodes_pkey PRIMARY KEY USING INDEX nodes_ins
 -- It has one argument more.
 DROP PROCEDURE df.work(double precision, integer, bigint, timestamptz, boolean, boolean);
 
+-- What HTTP steps need.
+CREATE TABLE df.http_allowlist (
+    host  text     NOT NULL,
+    port  integer,
+    role  regrole,
+    note  text,
+    CONSTRAINT http_allowlist_host_chk CHECK (host OPERATOR(pg_catalog.~) '^(\*\.)?[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?$'
+        AND host OPERATOR(pg_catalog.!~) '(^|\.)(0x[0-9a-f]*|[0-9]+)$' AND host OPERATOR(pg_catalog.!~) '\.\.'),
+    CONSTRAINT http_allowlist_port_chk CHECK (port OPERATOR(pg_catalog.>=) 1 AND port OPERATOR(pg_catalog.<=) 65535)
+);
+CREATE UNIQUE INDEX http_allowlist_key ON df.http_allowlist
+    (host, (COALESCE(port, 0)), (COALESCE(role::pg_catalog.oid, 0::pg_catalog.oid)));
+COMMENT ON TABLE df.http_allowlist IS 'The hosts that HTTP steps may reach while pg_durable.http is allowlist. Changed by its owner, and by whom the owner grants that.';
+COMMENT ON COLUMN df.http_allowlist.host IS 'A host name in lower case, international ones in their xn-- form, without a dot at the end; or *.suffix for every name below the suffix. Never an address.';
+COMMENT ON COLUMN df.http_allowlist.port IS 'The only port; NULL: any.';
+COMMENT ON COLUMN df.http_allowlist.role IS 'The only role whose workflows may; NULL: all. Members of the role do not count.';
+SELECT pg_catalog.pg_extension_config_dump('df.http_allowlist', '');
+
+CREATE TABLE _df.http_claims (
+    instance_id  varchar(8)  NOT NULL,
+    branch       text        NOT NULL,
+    worker       uuid        NOT NULL,
+    token        uuid        NOT NULL,
+    claimed_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (instance_id, branch)
+);
+COMMENT ON TABLE _df.http_claims IS 'Requests in flight. A claim is good while its worker''s row in df._worker_epoch is fresh; then another worker takes the request over.';
+COMMENT ON COLUMN _df.http_claims.token IS 'Names this claim: whoever finishes a request must hold the present one.';
+
+-- Workers look for requests of all roles together. The predicate names no column that a moving branch changes.
+CREATE INDEX branches_outside ON _df.branches (due_at) WHERE external;
+
 -- @file 40_engine_calls.sql
 
 -- @file 42_writes.sql
@@ -26,6 +58,8 @@ DROP PROCEDURE df.work(double precision, integer, bigint, timestamptz, boolean, 
 -- @file 70_work.sql
 
 -- @file 75_worker.sql
+
+-- @file 77_http.sql
 
 -- @file 80_pace.sql
 

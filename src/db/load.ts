@@ -41,7 +41,7 @@ interface BranchRow {
   address?: string;
 }
 
-interface ClaimedRow extends BranchRow {
+export interface ClaimedRow extends BranchRow {
   status: InstanceStatus | null;
   alive: boolean;
 }
@@ -50,7 +50,7 @@ const COLUMNS = `b.instance_id, b.branch, b.lane::int4, extract(epoch FROM b.due
   b.phase, b.scope, b.frames, b.forks, b.waiting,
   extract(epoch FROM b.expires_at)::float8 * 1000 AS expires, b.outcome_kind, b.outcome, b.attempts, b.seq`;
 // Subqueries and laterals, not joins: each row is looked up by its key, whatever the planner believes of the tables' sizes.
-const CLAIMED_COLUMNS = `${COLUMNS}, b.address, (SELECT i.status FROM df.instances i WHERE i.id = b.instance_id) AS status,
+export const CLAIMED_COLUMNS = `${COLUMNS}, b.address, (SELECT i.status FROM df.instances i WHERE i.id = b.instance_id) AS status,
   b.parent IS NULL OR EXISTS (SELECT FROM _df.branches p WHERE p.instance_id = b.instance_id AND p.branch = b.parent
     AND p.phase = 'fork' AND p.forks = b.fork) AS alive`;
 
@@ -163,7 +163,7 @@ export function loadRuns(instances: readonly string[]): { runs: Map<string, Run>
 
 const NO_VARIABLES: Readonly<Record<string, string>> = {};
 
-function toClaimed(row: ClaimedRow): Claimed {
+export function toClaimed(row: ClaimedRow): Claimed {
   return { instance: row.instance_id, branch: toBranch(row), lane: row.lane, status: row.status, alive: row.alive };
 }
 

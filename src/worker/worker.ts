@@ -15,6 +15,7 @@ import { classifyCall, classifyConnect, type Failure } from './failures.ts';
 import { errorFields, type Log } from './log.ts';
 import type { AgendaRow } from './protocol.ts';
 import { runExternal } from './external.ts';
+import { HttpRunner } from './http/runner.ts';
 import { Refusals } from './refusals.ts';
 import { Scheduler, type Decision, type Limits } from './scheduler.ts';
 import { Session } from './session.ts';
@@ -57,6 +58,7 @@ export class Worker {
   readonly #log: Log;
   readonly #control: Control;
   readonly #scheduler: Scheduler;
+  readonly #http: HttpRunner;
   readonly #bell: Bell;
   readonly #sessions = new Map<number, OpenSession>();
   readonly #names = new Map<number, string>();
@@ -83,7 +85,16 @@ export class Worker {
     this.#scheduler = new Scheduler(this.#limits);
     this.#scheduler.suspend();
     const { place, version, sweep, once } = options;
-    this.#control = new Control({ place, version, sweep, impatient: once, epoch: randomUUID(), clock, log }, {
+    const epoch = randomUUID();
+    this.#http = new HttpRunner({ place, version, epoch, clock, log }, {
+      finished: () => {
+        if (this.#roundSteps !== null) this.#roundSteps++;
+      },
+      idle: () => {
+        if (once) this.#control.requestAgenda();
+      },
+    });
+    this.#control = new Control({ place, version, sweep, impatient: once, epoch, clock, log }, {
       ready: (settings, overdue) => this.#ready(settings, overdue),
       settings: (settings) => this.#apply(settings),
       agenda: (rows) => this.#agenda(rows),
@@ -131,6 +142,7 @@ export class Worker {
   reload(): void {
     this.#log.info('worker.reloading');
     this.#control.reconnect();
+    this.#http.reload();
   }
 
   // --- news from the control connection -----------------------------------------------------------------------------
@@ -141,6 +153,7 @@ export class Worker {
     this.#apply(settings);
     if (first) this.#scheduleRetention(Math.min(settings.reconcileInterval, FIRST_RETENTION));
     this.#scheduler.resume();
+    this.#http.serve();
     this.#backoffs.clear();
     this.#pump();
   }
@@ -159,6 +172,8 @@ export class Worker {
 
   #agenda(rows: readonly AgendaRow[]): void {
     const now = this.#clock.now();
+    const requests = this.#http.busy;
+    if (rows.some(({ externalDue }) => externalDue)) this.#http.wake();
     for (const { role, name, canLogin, due, externalDue, nextDue } of rows) {
       if (name !== null) this.#names.set(role, name);
       if (nextDue !== null) this.#scheduler.timer(role, this.#control.toLocal(nextDue) + 1);
@@ -169,9 +184,9 @@ export class Worker {
       else this.#scheduler.sweepDue(role, now);
     }
     if (this.#options.once) {
-      const nothing = this.#externals === 0 && !rows.some((row) => row.due || row.externalDue);
+      const nothing = this.#externals === 0 && this.#http.busy === 0 && !rows.some((row) => row.due || row.externalDue);
       // Due, but not for us to do: another worker is at it.
-      const stuck = this.#roundSteps === 0 && this.#externals === 0 && this.#scheduler.quiet && this.#refusals.pending === 0;
+      const stuck = this.#roundSteps === 0 && this.#externals === 0 && requests === 0 && this.#scheduler.quiet && this.#refusals.pending === 0;
       this.#roundSteps = 0;
       if (nothing || stuck) this.stop();
     }
@@ -188,6 +203,7 @@ export class Worker {
 
   #away(what: 'server' | 'extension'): void {
     this.#scheduler.suspend();
+    this.#http.pause();
     if (what === 'extension') {
       // Nothing of the old extension is kept, and nothing is called that may come in its place before it is known.
       for (const { session, busy } of this.#sessions.values()) if (!busy) session.close();
@@ -205,7 +221,7 @@ export class Worker {
     const at = this.#scheduler.nextCheck(this.#clock.now());
     this.#cancelCheck = at === Number.POSITIVE_INFINITY ? () => undefined : this.#clock.after(at - this.#clock.now(), () => this.#pump());
     this.#bell.ring();
-    if (this.#options.once && this.#roundSteps !== null && this.#settings !== null && this.#scheduler.quiet && this.#refusals.pending === 0 && !this.#stopping) {
+    if (this.#options.once && this.#roundSteps !== null && this.#settings !== null && this.#scheduler.quiet && this.#http.busy === 0 && this.#refusals.pending === 0 && !this.#stopping) {
       this.#control.requestAgenda();
     }
   }
@@ -379,6 +395,7 @@ export class Worker {
 
   /** Lets running calls end within the grace, then cancels them, then lets go of them. */
   async #drain(grace: number): Promise<void> {
+    const requests = this.#http.stop(grace);
     await this.#waitForSessions(grace);
     const late = this.#busy();
     if (late.length > 0) {
@@ -391,6 +408,7 @@ export class Worker {
     // The server sees that they are gone, and takes their steps back.
     for (const { session } of this.#sessions.values()) session.close();
     this.#cancelCheck();
+    await requests;
   }
 
   async #waitForSessions(limit: number): Promise<void> {
