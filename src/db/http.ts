@@ -58,8 +58,9 @@ const lockClaim = query(`
   SELECT FROM _df.http_claims c WHERE c.instance_id = $1 AND c.branch = $2 AND c.token = $3::uuid FOR UPDATE`, 'text', 'text', 'text');
 const deleteClaim = command('DELETE FROM _df.http_claims c WHERE c.instance_id = $1 AND c.branch = $2', 'text', 'text');
 const setDue = command(`
-  UPDATE _df.branches b SET due_at = CASE WHEN $3 IS NULL THEN 'infinity' ELSE clock_timestamp() + make_interval(secs => $3) END
-  WHERE b.instance_id = $1 AND b.branch = $2`, 'text', 'text', 'float8');
+  UPDATE _df.branches b SET due_at = clock_timestamp() + make_interval(secs => $3) WHERE b.instance_id = $1 AND b.branch = $2`, 'text', 'text', 'float8');
+/** Seconds: a moment that does not come. Not infinity, which the engine's arithmetic on due times has no room for. */
+const NEVER = 1000 * 365 * 86_400;
 
 const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i WHERE i.id = $1', 'text');
 
@@ -92,7 +93,7 @@ export function claimRequests(most: number): ClaimedRequest[] {
 
 /** Notes that the worker makes the request: until it is finished or the worker is gone it is not due. Returns the claim's token. */
 export function keepClaim({ instance, branch }: Key, worker: string): string {
-  setDue(instance, branch, null);
+  setDue(instance, branch, NEVER);
   return insertClaim(instance, branch, worker)[0]!.token;
 }
 

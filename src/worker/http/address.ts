@@ -41,8 +41,9 @@ export function readRanges(text: string): Range[] {
  * @param text an address as the resolver or the URL parser writes it, without brackets
  */
 export function notPublic(text: string, opened: readonly Range[]): string | null {
-  if (!ipaddr.isValid(text)) return 'unreadable';
-  const address = ipaddr.parse(text);
+  const plainText = hexadecimal(text);
+  if (plainText === null || !ipaddr.isValid(plainText)) return 'unreadable';
+  const address = ipaddr.parse(plainText);
   if (contains(opened, address)) return null;
   if (address.kind() === 'ipv4') return plain(address as ipaddr.IPv4);
   const inner = carried(address as ipaddr.IPv6);
@@ -54,6 +55,13 @@ export function notPublic(text: string, opened: readonly Range[]): string | null
   const range = address.range();
   if (range !== 'unicast') return range;
   return within(address, GLOBAL_UNICAST) && !contains(NOT_PUBLIC, address) ? null : 'reserved';
+}
+
+/** IPv6 without a dotted end: ipaddr.js reads `::1.2.3.4` as `::ffff:1.2.3.4`, which is another address. */
+function hexadecimal(text: string): string | null {
+  if (!text.includes(':')) return text;
+  const url = `http://[${text}]/`;
+  return URL.canParse(url) ? new URL(url).hostname.slice(1, -1) : null;
 }
 
 function plain(address: ipaddr.IPv4): string | null {
