@@ -7,8 +7,7 @@ CREATE PROCEDURE df.work(
     INOUT steps bigint DEFAULT 0,
     INOUT next_due timestamptz DEFAULT NULL,
     INOUT more boolean DEFAULT false,
-    dedicated boolean DEFAULT false,
-    linger boolean DEFAULT false)
+    dedicated boolean DEFAULT false)
 LANGUAGE plpgsql
 AS $work$
 DECLARE
@@ -80,13 +79,7 @@ BEGIN
             next_due := pg_catalog.to_timestamp(batch.next_due);
             more := false;
             COMMIT;
-            started := pg_catalog.clock_timestamp();
-            EXIT batches WHEN linger IS NOT TRUE OR started OPERATOR(pg_catalog.>=) deadline;
-            -- One look per fifth of a second finds what others start; a known timer is met in time.
-            PERFORM pg_catalog.pg_sleep(pg_catalog.date_part('epoch',
-                LEAST(started OPERATOR(pg_catalog.+) interval '0.2 seconds', next_due, deadline) OPERATOR(pg_catalog.-) started));
-            COMMIT;
-            CONTINUE batches;
+            EXIT batches;
         END IF;
         IF batch.state OPERATOR(pg_catalog.=) 'again' THEN
             COMMIT;
@@ -226,5 +219,38 @@ BEGIN
         END LOOP;
     END IF;
 END $work$;
-COMMENT ON PROCEDURE df.work(double precision, integer, bigint, timestamptz, boolean, boolean, boolean) IS
-'Runs due steps of the session user''s workflows until nothing is due, or max_seconds (> 0) have passed, or max_steps (>= 1) steps have run. Returns steps (how many ran), next_due (when this role''s next timer is due, NULL if none) and more (whether a limit ended it). A step that is running is not interrupted. dedicated => true is for sessions that do nothing else: their settings and session objects are reset after each step. linger => true waits for more work until max_seconds are over, for drivers that can only begin now and then, such as pg_cron. Call it at top level, outside a transaction block.';
+COMMENT ON PROCEDURE df.work(double precision, integer, bigint, timestamptz, boolean, boolean) IS
+'Runs due steps of the session user''s workflows until nothing is due, or max_seconds (> 0) have passed, or max_steps (>= 1) steps have run. Returns steps (how many ran), next_due (when this role''s next timer is due, NULL if none) and more (whether a limit ended it). A step that is running is not interrupted. dedicated => true is for sessions that do nothing else: their settings and session objects are reset after each step. Call it at top level, outside a transaction block.';
+
+-- For drivers that can only begin now and then. It is a procedure of its own: the signature of df.work stays what it
+-- was in every version, so that a call which runs while the extension is updated goes on.
+CREATE PROCEDURE df.drive(max_seconds double precision DEFAULT 55)
+LANGUAGE plpgsql
+AS $drive$
+DECLARE
+    deadline timestamptz;
+    now_     timestamptz;
+    steps    bigint;
+    next_due timestamptz;
+    more     boolean;
+BEGIN
+    IF max_seconds IS NULL OR NOT (max_seconds OPERATOR(pg_catalog.>) 0 AND max_seconds OPERATOR(pg_catalog.<=) 1000000000) THEN
+        RAISE EXCEPTION 'df.drive needs a positive limit, got max_seconds = %', max_seconds
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'max_seconds goes up to 1000000000.';
+    END IF;
+    deadline := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) (max_seconds OPERATOR(pg_catalog.*) interval '1 second');
+    LOOP
+        now_ := pg_catalog.clock_timestamp();
+        EXIT WHEN now_ OPERATOR(pg_catalog.>=) deadline;
+        CALL df.work(GREATEST(pg_catalog.date_part('epoch', deadline OPERATOR(pg_catalog.-) now_), 0.001), 10000, steps, next_due, more);
+        IF more IS NOT TRUE THEN
+            -- One look per fifth of a second finds what others start; a known timer is met in time.
+            now_ := pg_catalog.clock_timestamp();
+            PERFORM pg_catalog.pg_sleep(pg_catalog.date_part('epoch',
+                LEAST(now_ OPERATOR(pg_catalog.+) interval '0.2 seconds', next_due, deadline) OPERATOR(pg_catalog.-) now_));
+            COMMIT;
+        END IF;
+    END LOOP;
+END $drive$;
+COMMENT ON PROCEDURE df.drive(double precision) IS
+'Runs due steps of the session user''s workflows, and waits for more, until max_seconds (> 0) have passed: for drivers that begin now and then, such as pg_cron. Call it at top level, outside a transaction block.';

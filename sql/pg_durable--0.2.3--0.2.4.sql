@@ -6,9 +6,6 @@
 ALTER TABLE df.nodes DROP CONSTRAINT nodes_pkey;
 ALTER TABLE df.nodes ADD CONSTRAINT nodes_pkey PRIMARY KEY USING INDEX nodes_instance_node_key;
 
--- It has one argument more.
-DROP PROCEDURE df.work(double precision, integer, bigint, timestamptz, boolean, boolean);
-
 -- What HTTP steps need.
 CREATE TABLE df.http_allowlist (
     host  text     NOT NULL,

@@ -4145,9 +4145,10 @@ ${renderTree(program, (index) => ` ${markOf(statuses(index))}`)}`;
   var MOST_FIXED = 1024;
   function loadRuns(instances) {
     const broken2 = /* @__PURE__ */ new Map();
-    const missing = instances.filter((id) => !fixed.has(id));
-    if (missing.length > 0) {
-      if (fixed.size + missing.length > MOST_FIXED) fixed.clear();
+    if (fixed.size + instances.length > MOST_FIXED)
+        fixed.clear();
+      const missing = instances.filter((id) => !fixed.has(id));
+      if (missing.length > 0) {
       for (const row of startRows(missing)) {
         try {
           fixed.set(row.instance_id, {
@@ -4526,13 +4527,13 @@ ${renderTree(program, (index) => ` ${markOf(statuses(index))}`)}`;
     const settled = first !== void 0 && here.length === 1 && first.branch.phase === "running" && first.branch.state === "clean" && claimed.length === 1;
     if (settled) return dispatch(session, runs, here, [first], port, false);
     for (const { run, branch } of here) if (branch.phase === "ready") markRunning(run, branch);
-    write2(session, runs, now, false);
+    write2(session, runs, now, false, session.alone || quick.length === 1);
     return [AGAIN];
   }
   function finish(outcomes, durations, at2) {
     const batch = session?.batch ?? null;
     if (session === null || batch === null) {
-      throw new DurableError("there is no claimed step to finish", { code: "55000", hint: "Run CALL df.work()." });
+      return "undo";
     }
     session.batch = null;
     const me = identity()[0];
@@ -4635,6 +4636,8 @@ ${renderTree(program, (index) => ` ${markOf(statuses(index))}`)}`;
     for (const [, run] of runs) {
       if (run.status !== "running") continue;
       for (const branch of run.branches.values()) {
+          if (branch.state === "clean" && branch.address === null)
+            continue;
         if ((branch.phase === "ready" || branch.phase === "running") && branch.state !== "gone" && branch.due !== null && branch.due <= now) found.push({ run, branch });
       }
     }
@@ -4723,14 +4726,14 @@ ${renderTree(program, (index) => ` ${markOf(statuses(index))}`)}`;
       ...error.hint !== "" && { hint: error.hint }
     };
   }
-  function write2(own, runs, now, shared) {
+  function write2(own, runs, now, shared, apart = own.alone) {
     let slow = 0;
     let outside = false;
     for (const { run, branch } of steps(runs, now)) {
       const quick = shared && isQuick(template(run, branch));
       if (!quick && branch.phase === "ready" && run.database === null) markRunning(run, branch);
       if (!quick) slow++;
-      own.held.push({ instance: run.id, branch: branch.key, template: own.alone ? null : template(run, branch) });
+      own.held.push({ instance: run.id, branch: branch.key, template: apart ? null : template(run, branch) });
     }
     for (const run of runs.values()) {
       for (const branch of run.branches.values()) {

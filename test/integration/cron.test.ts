@@ -22,7 +22,7 @@ test('a workflow that sleeps and branches runs to its end, once, as its submitte
   t.timeout(180_000);
   // cron.schedule_in_database asks for a superuser; in the database of pg_cron itself a role schedules its own.
   await cluster.query('CREATE EXTENSION pg_cron', 'postgres');
-  await cluster.query(`SELECT cron.schedule_in_database('pg_durable of alice', '* * * * *', 'CALL df.work(55, linger => true)', '${database}', 'alice')`, 'postgres');
+  await cluster.query(`SELECT cron.schedule_in_database('pg_durable of alice', '* * * * *', 'CALL df.drive(55)', '${database}', 'alice')`, 'postgres');
   const client = await cluster.client('alice', database);
   const { rows: [row] } = await client.query<{ id: string }>(
     `SELECT df.start('INSERT INTO effect VALUES (''a'')' ~> df.sleep(1) ~> ('INSERT INTO effect VALUES (''b'')' & 'INSERT INTO effect VALUES (''c'')')) AS id`);

@@ -11,28 +11,28 @@ CREATE TEMP VIEW ours AS
     WHERE n.nspname IN ('df', '_df');
 
 SELECT is_empty($$ SELECT signature FROM ours WHERE NOT EXISTS (SELECT FROM unnest(config) c WHERE c IN ('search_path=pg_catalog, pg_temp'))
-    AND (nspname, proname) NOT IN (('df', 'work'), ('_df', 'select_into')) $$,
-    'every function pins its search_path, but for df.work, which could not commit, and _df.select_into, which runs the caller''s statement');
+    AND (nspname, proname) NOT IN (('df', 'work'), ('df', 'drive'), ('_df', 'select_into')) $$,
+    'every function pins its search_path, but for df.work and df.drive, which could not commit, and _df.select_into, which runs the caller''s statement');
 SELECT is_empty($$ SELECT signature FROM ours WHERE prosecdef AND lanname = 'plv8' AND NOT EXISTS (SELECT FROM unnest(config) c WHERE c ~ '^plv8\.start_proc=("")?$') $$,
     'every SECURITY DEFINER function in JavaScript pins plv8.start_proc');
 SELECT is_empty($$ SELECT signature FROM ours WHERE prosecdef AND prosrc ~* '\mexecute\M' AND lanname <> 'plv8' $$,
     'no SECURITY DEFINER function in SQL or PL/pgSQL executes a text');
-SELECT is_empty($$ SELECT signature FROM ours WHERE proname IN ('work', 'select_into') AND prosecdef $$,
+SELECT is_empty($$ SELECT signature FROM ours WHERE proname IN ('work', 'drive', 'select_into') AND prosecdef $$,
     'what runs a user''s SQL has the rights of its caller');
 
 -- df.work has no pinned path: every function and operator in it carries its schema.
 SELECT is_empty($$
     SELECT m[1] FROM ours, regexp_matches(regexp_replace(regexp_replace(prosrc, '--[^\n]*', '', 'g'), '''[^'']*''', '', 'g'),
         '(?:^|[^.\w])([a-z_]\w*)\s*\(', 'g') m
-    WHERE nspname = 'df' AND proname = 'work' AND m[1] NOT IN ('operator', 'in', 'any', 'and', 'or', 'not', 'exists', 'array', 'least', 'greatest', 'coalesce', 'values', 'when', 'if', 'from', 'select', 'then', 's', 'o')
+    WHERE nspname = 'df' AND proname IN ('work', 'drive') AND m[1] NOT IN ('operator', 'in', 'any', 'and', 'or', 'not', 'exists', 'array', 'least', 'greatest', 'coalesce', 'values', 'when', 'if', 'from', 'select', 'then', 's', 'o')
 $$, 'df.work calls no function without its schema');
 -- What is left of its operators once those with a schema, PL/pgSQL's own signs (:=, .., <<label>>, the = of GET STACKED
 -- DIAGNOSTICS), casts, UNLISTEN * and named arguments are taken out.
 SELECT is_empty($$
     SELECT m[1] FROM ours, regexp_replace(prosrc, '--[^\n]*', '', 'g') a, regexp_replace(a, '''[^'']*''', '', 'g') b,
-        regexp_replace(b, 'OPERATOR\(pg_catalog\.[^)]*\)|:=|=>|::|<<\w+>>|UNLISTEN \*|\w+ = (RETURNED_SQLSTATE|MESSAGE_TEXT|PG_EXCEPTION_\w+)|(ERRCODE|HINT|DETAIL) = ', '', 'g') c,
+        regexp_replace(b, 'OPERATOR\(pg_catalog\.[^)]*\)|:=|=>|::|<<\w+>>|UNLISTEN \*|\w+ = (RETURNED_SQLSTATE|MESSAGE_TEXT|PG_EXCEPTION_\w+)|(ERRCODE|HINT|DETAIL) = |max_seconds = %', '', 'g') c,
         regexp_matches(c, '[^\n]*[-+*/<>=~!@#%^&|]+[^\n]*', 'g') m
-    WHERE nspname = 'df' AND proname = 'work'
+    WHERE nspname = 'df' AND proname IN ('work', 'drive')
 $$, 'df.work uses no operator without its schema');
 
 SELECT set_eq($$ SELECT signature FROM ours WHERE NOT has_function_privilege('public', oid, 'EXECUTE') AND nspname = 'df' $$,
