@@ -241,3 +241,44 @@ test.serial('the request of a killed worker is made again by another one', async
   t.like(await ended(database, id), { status: 'completed', result: { body: 'second' } });
   t.is(seen[0]!.headers['idempotency-key'], seen[1]!.headers['idempotency-key']);
 });
+
+test.serial('a worker that runs once makes the requests, and ends', async (t) => {
+  const { database } = await setUp(t, { worker: false });
+  const { base } = await serve(t, json);
+  const ids = [await begin(database, `'SELECT 1' ~> df.http('${base}/', 'GET') ~> 'SELECT 2'`), await begin(database, `df.http('${base}/', 'GET')`)];
+  const worker = await WorkerProcess.start(cluster.connectionString('postgres', database), ['--once']);
+  t.teardown(() => worker.stop());
+  t.is(await worker.exit, 0);
+  for (const id of ids) t.is((await ended(database, id)).status, 'completed');
+});
+
+test.serial('a worker that stops lets its requests end', async (t) => {
+  const { database, start } = await setUp(t, { worker: false });
+  const open: ServerResponse[] = [];
+  const { base, seen } = await serve(t, (_, response) => { open.push(response); });
+  const worker = await start();
+  const id = await begin(database, `df.http('${base}/', 'GET')`);
+  const response = await until('the request', () => open[0]);
+  worker.signal('SIGTERM');
+  await worker.event('worker.stopping');
+  response.end();
+  t.is(await worker.exit, 0);
+  t.is((await ended(database, id)).status, 'completed');
+  t.is(seen.length, 1);
+});
+
+test.serial('a submitter that keeps its instance locked holds up its own request only', async (t) => {
+  const { database } = await setUp(t);
+  const open: ServerResponse[] = [];
+  const { base } = await serve(t, ({ url }, response) => { if (url === '/slow') open.push(response); else json({} as Seen, response); });
+  const id = await begin(database, `df.http('${base}/slow', 'GET')`);
+  const response = await until('the request', () => open[0]);
+  const client = await cluster.client('alice', database);
+  await client.query('BEGIN');
+  await client.query(`SELECT df.signal('${id}', 'x')`);
+  response.end();
+  t.is((await ended(database, await begin(database, `df.http('${base}/', 'GET')`))).status, 'completed');
+  await client.query('COMMIT');
+  t.is((await ended(database, id)).status, 'completed');
+  await client.end();
+});
