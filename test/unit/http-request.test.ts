@@ -52,6 +52,14 @@ test('the address that was checked is the one that is connected to: a second ans
   t.is(asked, 1);
 });
 
+test('of two servers on one port the one at the checked address is asked', async (t) => {
+  const port = await serve(t, (_, response) => { response.end('127.0.0.1'); });
+  const other = createServer((_, response) => { response.end('127.0.0.2'); });
+  await new Promise<void>((resolve) => { other.listen(port, '127.0.0.2', resolve); });
+  t.teardown(() => { other.closeAllConnections(); other.close(); });
+  for (const address of ['127.0.0.1', '127.0.0.2']) t.is((await ask({ url: `http://localhost:${port}/` }, { resolve: async () => [address] })).envelope.body, address);
+});
+
 test('a rebinding name is refused by its first answer', async (t) => {
   let asked = 0;
   const { error } = await ask({ url: 'http://rebind.example/' }, { opened: [], resolve: async () => (asked++ === 0 ? ['10.0.0.1'] : ['8.8.8.8']) });
