@@ -210,7 +210,10 @@ static char *text_property(Local<Context> context, Local<Object> object, const c
 {
 	TryCatch ignored(isolate());
 	Local<Value> value;
-	if (stopped() || !object->Get(context, ascii(name)).ToLocal(&value) || !value->IsString())
+	if (stopped() || !object->Get(context, ascii(name)).ToLocal(&value))
+		return nullptr;
+	/* Any primitive has a text; an object's could run code of its own. */
+	if (!value->IsString() && !value->IsNumber() && !value->IsBoolean() && !value->IsBigInt())
 		return nullptr;
 	std::string text = describe(context, value);
 	return text.empty() ? nullptr : error_text(text);

@@ -47,6 +47,19 @@ void proc_unref(Proc *proc)
 		proc_free(proc);
 }
 
+/* Words that V8 takes for a parameter's name although no body could use it. */
+static bool is_reserved(const std::string &name)
+{
+	static const char *const words[] = {
+		"break", "case", "catch", "class", "const", "continue", "debugger", "default", "delete", "do", "else", "enum", "export",
+		"extends", "false", "finally", "for", "function", "if", "import", "in", "instanceof", "new", "null", "return", "super",
+		"switch", "this", "throw", "true", "try", "typeof", "var", "void", "while", "with"};
+	for (const char *word : words)
+		if (name == word)
+			return true;
+	return false;
+}
+
 MaybeLocal<Function> compile_body(Local<Context> context, const char *name, const char *body,
                                   const std::vector<std::string> &argnames)
 {
@@ -57,6 +70,11 @@ MaybeLocal<Function> compile_body(Local<Context> context, const char *name, cons
 
 	for (const std::string &arg : argnames) {
 		Local<String> text;
+		if (is_reserved(arg)) {
+			if (to_string(("the argument \"" + arg + "\" is named by a reserved word of JavaScript").c_str()).ToLocal(&text))
+				iso->ThrowException(v8::Exception::SyntaxError(text));
+			return MaybeLocal<Function>();
+		}
 		if (!to_string(arg.c_str()).ToLocal(&text))
 			return MaybeLocal<Function>();
 		names.push_back(text);

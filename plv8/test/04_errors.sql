@@ -130,6 +130,6 @@ SELECT is(js('let n = 0; for (let i = 0; i < 300; i++) try { plv8.execute("SELEC
 SELECT is(js('try { plv8.execute("SELECT js($1)", ["throw new TypeError(\"inner\")"]) } catch (e) { return /inner/.test(e.message) }'), 'true', 'an error of a nested call is caught outside');
 SELECT ours_is($$SELECT js('try { plv8.execute("SELECT throws($1)", ["const e = new Error(1); e.detail = 2; e.hint = 3; throw e"]) } catch (e) { return e.message + e.detail + e.hint }')$$, '123', 'with its detail and hint');
 SELECT ours_is($$SELECT js('return plv8.subtransaction(() => { try { plv8.execute("SELECT 1/0") } catch (e) { return e.message } })')$$, 'division by zero', 'caught within a subtransaction');
-SELECT ours_fails($$SELECT throws('Promise.reject(new Error("nobody awaits"))')$$ || ' / 0', NULL, '.', 'a rejected promise does not crash');
+SELECT lives_ok($$SELECT throws('Promise.reject(new Error("nobody awaits"))')$$, 'a rejected promise that nobody awaits is no error');
 SELECT ours_is($$SELECT js('return plv8.execute("SELECT 1 AS a")')$$, '[{"a":1}]', 'and the session goes on');
 SELECT * FROM finish();

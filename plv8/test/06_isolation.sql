@@ -85,6 +85,13 @@ DECLARE r text; BEGIN
 SELECT is(as_role('plv8_alice', 'SET plv8.start_proc = ''alice_start''', 'SELECT started_as()'), 'plv8_alice', 'a user''s start_proc runs as that user');
 SELECT ours_is($$SELECT as_role('plv8_alice', 'SET plv8.start_proc = ''alice_start''', 'SELECT bob_started_as()')$$, 'undefined', 'never as the owner of a function the user calls');
 SELECT ours_is($$SELECT as_role('plv8_alice', 'SET plv8.start_proc = ''alice_start''', 'SELECT started_as() || bob_started_as() || started_as()')$$, 'plv8_aliceundefinedplv8_alice', 'in any order');
+SET ROLE plv8_bob;
+CREATE FUNCTION bob_only() RETURNS void LANGUAGE plv8 AS $$ globalThis.startedAs = 'harm'; $$;
+REVOKE EXECUTE ON FUNCTION bob_only() FROM PUBLIC;
+RESET ROLE;
+SELECT ours_is($$SELECT as_role('plv8_alice', 'SET plv8.start_proc = ''bob_only''', 'SELECT bob_started_as()')$$, 'undefined', 'not even one that the owner owns, when the owner''s function loads the library');
+SELECT ours_is($$SELECT as_role('plv8_alice', 'SET search_path = public', 'SELECT set_config(''plv8.start_proc'', ''bob_only'', false) || bob_started_as()')$$, 'bob_onlyundefined', 'nor when it is loaded already');
+SELECT ours_is($$SELECT as_role('plv8_alice', 'SET SESSION AUTHORIZATION plv8_alice; SET plv8.start_proc = ''alice_start''; PREPARE x AS SELECT started_as(); ', 'EXECUTE x')$$, 'plv8_alice', 'its own still does');
 ALTER ROLE plv8_bob SET plv8.start_proc = 'alice_start';
 SELECT is(as_role('plv8_bob', 'SET search_path = public', 'SELECT started_as()'), 'plv8_bob', 'a role''s own setting runs for it');
 ALTER ROLE plv8_bob RESET ALL;
@@ -96,7 +103,12 @@ CREATE FUNCTION recursive_start() RETURNS void LANGUAGE plv8 AS $$ globalThis.n 
 SELECT is(as_role('plv8_alice', 'SET plv8.start_proc = ''recursive_start''', 'SELECT js(''return globalThis.n'')'), '5', 'one may call JavaScript itself');
 
 -- engine flags and limits
-SELECT ours_is($$SELECT as_role('plv8_alice', 'SET plv8.v8_flags = ''--allow-natives-syntax''', 'SELECT js(''return 1'')') LIKE 'error: %'$$, 'true', 'an ordinary role may not set engine flags');
+SELECT ours_is($$SELECT as_role('plv8_alice', 'DO $x$ $x$ LANGUAGE plv8; SET plv8.v8_flags = ''--allow-natives-syntax''', 'SELECT 1::text')$$, 'error: permission denied to set the V8 flag "--allow-natives-syntax"', 'an ordinary role may not set engine flags');
+CREATE FUNCTION natives() RETURNS text LANGUAGE plv8 AS $$ try { return 'natives ' + new Function('return %HaveSameMap({}, {})')() } catch (e) { return e.name } $$;
+CREATE FUNCTION natives_of_definer() RETURNS text LANGUAGE plv8 SECURITY DEFINER AS $$ try { return 'natives ' + new Function('return %HaveSameMap({}, {})')() } catch (e) { return e.name } $$;
+SELECT ours_is($$SELECT as_role('plv8_alice', 'SET plv8.v8_flags = ''--allow-natives-syntax''', 'SELECT natives()')$$, 'SyntaxError', 'nor before the library is loaded');
+SELECT ours_is($$SELECT as_role('plv8_alice', 'SET plv8.v8_flags = ''--allow-natives-syntax''', 'SELECT natives_of_definer()')$$, 'SyntaxError', 'nor when a superuser''s function loads it');
+SELECT ours_is($$SELECT as_role('plv8_admin', 'SET plv8.v8_flags = ''--allow-natives-syntax''', 'SELECT natives()')$$, 'natives true', 'a superuser may');
 SELECT ours_is($$SELECT as_role('plv8_alice', 'SET search_path = public', 'SELECT js(''try { return new Function("return %%GetHeapUsage()")() } catch (e) { return e.name }'')') ~ 'SyntaxError|error'$$, 'true', 'natives are not there');
 SELECT ours_is($$SELECT js('return ["d8", "gc", "natives", "extras", "print", "load", "read", "quit", "Realm"].filter((n) => typeof globalThis[n] !== "undefined")')$$, '[]', 'no shell functions');
 SELECT ours_is($$SELECT as_role('plv8_alice', 'SET search_path = public', 'SELECT js(''return typeof WebAssembly + typeof SharedArrayBuffer'')') IS NOT NULL$$, 'true', 'WebAssembly does no harm');
