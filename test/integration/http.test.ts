@@ -1,7 +1,12 @@
 /** HTTP steps from SQL to a real server on loopback and back (semantics §10). */
 import test, { type ExecutionContext } from 'ava';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { startCluster, type Cluster } from '../support/cluster.ts';
 import { until } from '../support/poll.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -40,12 +45,12 @@ const json: Handler = (_, response) => { response.setHeader('Content-Type', 'app
 interface Options { settings?: string; worker?: boolean }
 
 /** A database with HTTP open to loopback, unless the settings say otherwise, and a worker. */
-async function setUp(t: ExecutionContext, { settings = "http = 'all'; http_private_ranges = '127.0.0.0/8, ::1'", worker = true }: Options = {}): Promise<{ database: string; start: () => Promise<WorkerProcess> }> {
+async function setUp(t: ExecutionContext, { settings = "http = 'all'; http_private_ranges = '127.0.0.0/8, ::1'", worker = true }: Options = {}): Promise<{ database: string; start: (environment?: Record<string, string>) => Promise<WorkerProcess> }> {
   const database = await cluster.createDatabase();
   await cluster.query(`SELECT df.grant_usage('alice', true); SELECT df.grant_usage('bob');
     ${settings.split(';').map((setting) => `ALTER DATABASE ${database} SET pg_durable.${setting.trim()}`).join(';')}`, database);
-  const start = async (): Promise<WorkerProcess> => {
-    const started = await WorkerProcess.start(cluster.connectionString('postgres', database), ['--sweep', '0.3']);
+  const start = async (environment?: Record<string, string>): Promise<WorkerProcess> => {
+    const started = await WorkerProcess.start(cluster.connectionString('postgres', database), ['--sweep', '0.3'], environment);
     t.teardown(() => started.stop());
     await started.event('server.ready');
     return started;
@@ -110,6 +115,7 @@ test.serial('the log of a worker and of the server say nothing of bodies and hea
   t.is(status, 'failed');
   await worker.event('http.done');
   t.notRegex(worker.stderr, /private-/);
+  t.notRegex(cluster.log(), /private-/);
 });
 
 test.serial('statuses: 3xx is returned, 4xx completes, 5xx fails with method, url, code and an excerpt', async (t) => {
@@ -281,4 +287,22 @@ test.serial('a submitter that keeps its instance locked holds up its own request
   await client.query('COMMIT');
   t.is((await ended(database, id)).status, 'completed');
   await client.end();
+});
+
+test.serial('TLS trusts the certificate authority that the operator adds, and no other', async (t) => {
+  const { database, start } = await setUp(t, { worker: false });
+  const directory = mkdtempSync(path.join(tmpdir(), 'pg-durable-tls-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const [key, cert] = [path.join(directory, 'key'), path.join(directory, 'cert')];
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+    '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) => { response.end('secure'); });
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  t.teardown(() => { server.closeAllConnections(); server.close(); });
+  const request = `df.http('https://localhost:${(server.address() as AddressInfo).port}/', 'GET')`;
+  const stranger = await start();
+  t.regex((await ended(database, await begin(database, request))).error ?? '', /self-signed certificate/);
+  await stranger.stop();
+  await start({ NODE_EXTRA_CA_CERTS: cert });
+  t.like(await ended(database, await begin(database, request)), { status: 'completed', result: { body: 'secure' } });
 });
