@@ -23,7 +23,9 @@ const ID = '0000abcd';
 const VARIABLES: Readonly<Record<string, string>> = { v: 'val $a?' };
 const BEGINNING = Date.UTC(2024, 1, 28, 23, 58, 30);
 /** Transactions after which a plan that has not ended is given up: its loop may have no end. */
-const MOST_TRANSACTIONS = 150;
+const MOST_TRANSACTIONS = 100;
+/** Characters of a result at which a plan is given up: a loop that puts a value twice into itself doubles it every round. */
+const LONGEST_RESULT = 10_000;
 
 const nodeId = (index: number): string => (index + 0x100).toString(16).padStart(8, '0');
 
@@ -47,6 +49,7 @@ export class Lockstep implements Port {
   readonly #ran = new Set<string>();
   readonly #runs = new Map<number, number>();
   #steps = 0;
+  #longest = 0;
 
   constructor(plan: Plan) {
     this.#plan = plan;
@@ -63,8 +66,8 @@ export class Lockstep implements Port {
 
   /** Carries the plan out, then goes on with whatever can go on, to the end or to MOST_TRANSACTIONS. */
   run(): void {
-    for (const action of this.#plan.actions) if (!this.#ended) this.#act(action);
-    for (let left = MOST_TRANSACTIONS; left > 0 && !this.#ended; left--) this.#goOn();
+    for (const action of this.#plan.actions) if (!this.#isOver) this.#act(action);
+    for (let left = MOST_TRANSACTIONS; left > 0 && !this.#isOver; left--) this.#goOn();
     this.#count(this.#ended ? this.#instance.status : 'not ended');
     if (!this.#ended) return;
     check(this.#names.size === 0 && this.#branches.size === 0, 'an ended instance has rows left');
@@ -73,6 +76,10 @@ export class Lockstep implements Port {
 
   get #ended(): boolean {
     return this.#instance.status !== 'pending' && this.#instance.status !== 'running';
+  }
+
+  get #isOver(): boolean {
+    return this.#ended || this.#longest > LONGEST_RESULT;
   }
 
   // --- The port ---------------------------------------------------------------------------------------------------
@@ -219,6 +226,7 @@ export class Lockstep implements Port {
       const before = this.#nodes.get(pc);
       check(before === undefined || !goesBack(before.stamp, write.stamp), `node ${pc} goes back from ${before?.stamp} to ${write.stamp}`);
       this.#nodes.set(pc, write);
+      this.#longest = Math.max(this.#longest, write.result?.length ?? 0);
     }
     for (const branch of run.branches.values()) {
       if (branch.state === 'gone' || ends) this.#branches.delete(branch.key);
