@@ -52,7 +52,12 @@ CREATE INDEX branches_outside ON _df.branches (due_at) WHERE external;
 
 -- @file 66_listing.sql
 
+-- @file 67_retention.sql
+
 -- @file 70_work.sql
+
+-- It has one argument more.
+DROP FUNCTION _df.fail_role(oid, text);
 
 -- @file 75_worker.sql
 

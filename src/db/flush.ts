@@ -186,8 +186,11 @@ function framesText(branch: Branch): string {
   return branch.frames.length === 0 ? '[]' : JSON.stringify(branch.frames);
 }
 
+/** The last moment that a timestamptz holds with room to spare, in seconds since 1970: a sleep may be asked for longer. */
+const END_OF_TIME = 9.2e12;
+
 function seconds(due: number | null): number | null {
-  return due === null ? null : due / 1000;
+  return due === null ? null : Math.min(due / 1000, END_OF_TIME);
 }
 
 function forkNumber(key: string): number | null {

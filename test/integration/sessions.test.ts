@@ -92,6 +92,15 @@ test.serial('a step sees no temporary table of the session that started its work
   t.regex((await two.query<{ output: string }>('SELECT output FROM df.list_instances()')).rows[0]!.output, /callers_own/);
 });
 
+test.serial('a sleep may be longer than time', async (t) => {
+  const { session } = await setUp(t);
+  const one = await session();
+  const id = await start(one, `df.sleep(9223372036854775807) ~> 'SELECT 1'`);
+  await one.query('CALL df.work()');
+  await one.query('CALL df.work()');
+  t.is(await statusOf(one, id), 'running');
+});
+
 test.serial('a step whose instance is cancelled meanwhile is rolled back', async (t) => {
   const { database, session } = await setUp(t);
   const [one, two] = [await session(), await session()];
