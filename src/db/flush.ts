@@ -37,6 +37,10 @@ const upsertBranches = command(`
   'oid', 'text[]', 'text[]', 'float8[]', 'text[]', 'int4[]', 'int4[]', 'int4[]', 'text[]', 'text[]', 'text[]', 'int4[]',
   'text[]', 'float8[]', 'text[]', 'text[]', 'int4[]', 'int4[]');
 
+// A finished branch has no step that could hold its lock for long; but a claim that came upon it while it finished locks
+// the row in passing, and skipping it then would leave it behind.
+const waitForBranch = query<{ address: string }>(
+  'SELECT b.ctid::text AS address FROM _df.branches b WHERE b.instance_id = $1 AND b.branch = $2 FOR UPDATE', 'text', 'text');
 // A branch of a lost race may be locked by the session that runs its step; that session finds it has no fork left.
 const lockBranch = query<{ address: string }>(`
   SELECT b.ctid::text AS address FROM _df.branches b WHERE b.instance_id = $1 AND b.branch = $2
@@ -106,6 +110,7 @@ export function flush(runs: readonly Run[], role: number): void {
     for (const branch of run.branches.values()) {
       if (branch.state === 'gone' || ended(run)) {
         if (branch.address !== null) gone.push(branch.address);
+        else if (branch.phase === 'done') gone.push(...waitForBranch(run.id, branch.key).map((row) => row.address));
         else if (branch.state !== 'new') gone.push(...lockBranch(run.id, branch.key).map((row) => row.address));
       } else if (branch.state !== 'clean') {
         kept.push({ run, branch });
