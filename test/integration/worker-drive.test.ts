@@ -77,6 +77,8 @@ test.serial('a timer learned from a call is kept to without any sweep', async (t
   const { database } = await setUp(t, ['--sweep', '3600']);
   // A warm session is called without asking the agenda, so only the call itself can tell of the timer.
   await cluster.query(startSql('alice'), database);
+  // A session is idle before its first call as well.
+  await done(database, 1);
   await until('the session to be warm', async () => (await cluster.query(`SELECT 1 FROM pg_stat_activity WHERE usename = 'alice' AND datname = '${database}' AND state = 'idle'`)).length === 1);
   await cluster.query(`${startSql('alice', { dueIn: '500 ms' })} ${startSql('alice')}`, database);
   t.deepEqual((await done(database, 3)).map(({ early }) => early), [false, false, false]);
@@ -87,6 +89,8 @@ test.serial('a timer is kept to whatever the submitter\'s DateStyle is', async (
   await cluster.query('ALTER ROLE carol SET datestyle = \'German, DMY\'');
   // A warm session is called without asking the agenda, so only the call itself can tell of the timer.
   await cluster.query(startSql('carol'), database);
+  // A session is idle before its first call as well.
+  await done(database, 1);
   await until('the session to be warm', async () => (await cluster.query(`SELECT 1 FROM pg_stat_activity WHERE usename = 'carol' AND datname = '${database}' AND state = 'idle'`)).length === 1);
   await cluster.query(`${startSql('carol', { dueIn: '500 ms' })} ${startSql('carol')}`, database);
   t.deepEqual((await done(database, 3)).map(({ early }) => early), [false, false, false]);
