@@ -65,10 +65,11 @@ function report(totals: Totals & { failures: string[] }, { code, text }: Output)
   return { ...totals, failed: 1, failures: [`ended with ${code === null ? 'a signal' : `status ${code}`}`, ...text.trimEnd().split('\n').slice(-20)], log: text };
 }
 
+/** Files with servers run one after the other: deadlines are for machines that do one thing at a time. */
 async function ava(folder: string, env: Record<string, string> = {}): Promise<Report> {
   const files = filesIn(folder, '.test.ts');
   if (files.length === 0) return { ...NOTHING, failures: [], log: '' };
-  const output = await capture(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--tap', '--timeout=5m', ...files], env);
+  const output = await capture(process.execPath, ['node_modules/ava/entrypoints/cli.mjs', '--tap', '--timeout=5m', ...(folder === 'test/unit' ? [] : ['--concurrency=1']), ...files], env);
   return report(readTap(output.text), output);
 }
 
