@@ -50,7 +50,8 @@ static MaybeLocal<Value> date_value(Local<Context> context, TypeInfo *type, Datu
 static struct varlena *detoast(Datum datum, bool packed_ok)
 {
 	struct varlena *flat = reinterpret_cast<struct varlena *>(DatumGetPointer(datum));
-	if (!VARATT_IS_EXTENDED(flat) || (packed_ok && VARATT_IS_SHORT(flat)))
+	// A pointer to a value stored out of line counts as short too.
+	if (!VARATT_IS_EXTENDED(flat) || (packed_ok && VARATT_IS_SHORT(flat) && !VARATT_IS_EXTERNAL(flat)))
 		return flat;
 	if (!guarded_js([&] { flat = packed_ok ? pg_detoast_datum_packed(flat) : pg_detoast_datum(flat); }))
 		return nullptr;

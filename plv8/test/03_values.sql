@@ -155,4 +155,40 @@ SELECT is((SELECT change_bytes(b) || ' ' || b::text FROM bytes), '99 \x0102', 'c
 SELECT js($$ globalThis.keptBytes = plv8.execute('SELECT b FROM bytes')[0].b $$);
 SELECT is(js($$ const big = plv8.execute("SELECT repeat('x', 1000000)"); return Array.from(globalThis.keptBytes) $$), '[1,2]', 'kept bytes stay what they were');
 
+-- Values that a table keeps out of line or compressed reach JavaScript whole, whichever way the row takes.
+CREATE TYPE wide AS (t text, n int);
+CREATE DOMAIN wide_domain AS text;
+CREATE TABLE stored (kind text PRIMARY KEY, t text, v varchar, d wide_domain, b bytea, j json, jb jsonb, a text[], w wide, x xml);
+ALTER TABLE stored ALTER t SET STORAGE EXTERNAL, ALTER b SET STORAGE EXTERNAL, ALTER a SET STORAGE EXTERNAL;
+INSERT INTO stored SELECT kind, n, n, n, convert_to(n, 'UTF8'), to_json(n), to_jsonb(n), ARRAY[n, 'z'], ROW(n, 1)::wide, ('<x>' || n || '</x>')::xml
+FROM (VALUES ('short', 'a'), ('compressed', repeat('ab', 1200)), ('compressed out of line', (SELECT string_agg(md5((g % 600)::text), '') FROM generate_series(1, 9000) g)), ('out of line', (SELECT string_agg(md5(g::text), '') FROM generate_series(1, 9000) g))) k(kind, n);
+CREATE FUNCTION digest_of(t text, v varchar, d wide_domain, b bytea, j json, jb jsonb, a text[], w wide, x xml) RETURNS text LANGUAGE plv8 AS $$
+    const all = [t, v, d, String.fromCharCode.apply(null, b.slice(0, 100)) + ' ' + b.length, j, jb, a[0], w.t, x.replace(/<\/?x>/g, '')];
+    return all.every((one, i) => one === (i === 3 ? t.slice(0, 100) + ' ' + t.length : t)) && a[1] === 'z' && w.n === 1 ? t : 'differ: ' + all.map((one) => String(one).slice(0, 20));
+$$;
+CREATE FUNCTION of_row(r stored) RETURNS text LANGUAGE plv8 AS $$ return [r.t, r.v, r.d, r.j, r.jb, r.a[0], r.w.t].every((one) => one === r.t) && r.b.length === r.t.length ? r.t : 'differ'; $$;
+SELECT is(md5(digest_of(t, v, d, b, j, jb, a, w, x)), md5(t), kind || ': as arguments') FROM stored;
+SELECT is(md5(of_row(s)), md5(t), kind || ': as a row') FROM stored s;
+CREATE FUNCTION by_query(kind text) RETURNS text LANGUAGE plv8 AS $$
+    const call = plv8.find_function('of_row');
+    const [r] = plv8.execute('SELECT * FROM stored WHERE kind = $1', [kind]);
+    const plan = plv8.prepare('SELECT * FROM stored WHERE kind = $1', ['text']);
+    const cursor = plan.cursor([kind]);
+    const f = cursor.fetch();
+    cursor.close();
+    const [p] = plan.execute([kind]);
+    plan.free();
+    const [whole] = plv8.execute('SELECT s FROM stored s WHERE kind = $1', [kind]);
+    for (const one of [f, p, whole.s]) if (JSON.stringify(one) !== JSON.stringify(r)) return 'differ';
+    return [r.v, r.d, r.j, r.jb, r.a[0], r.w.t].every((one) => one === r.t) && r.b.length === r.t.length ? r.t : 'differ';
+$$;
+SELECT is(md5(by_query(kind)), md5(t), kind || ': by execute, plan and cursor') FROM stored;
+CREATE FUNCTION keep_row() RETURNS trigger LANGUAGE plv8 AS $$
+    if (NEW.t !== OLD.t || NEW.w.t !== NEW.t || NEW.jb !== NEW.t) throw new Error('differ: ' + NEW.kind);
+    return NEW;
+$$;
+CREATE TRIGGER keep_row BEFORE UPDATE ON stored FOR EACH ROW EXECUTE FUNCTION keep_row();
+UPDATE stored SET kind = kind;
+SELECT is(md5(by_query(kind)), md5(t), kind || ': through a trigger and back') FROM stored;
+
 SELECT * FROM finish();
