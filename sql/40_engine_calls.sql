@@ -38,7 +38,7 @@ CREATE FUNCTION _df.keep_signal(p_instance text, p_name text, p_data text) RETUR
 LANGUAGE plpgsql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    woken oid;
+    woken record;
 BEGIN
     IF NOT EXISTS (SELECT 1 FROM df.instances i WHERE i.id = p_instance AND _df.written_here(i.xmin)) THEN
         RAISE EXCEPTION 'instance % not found or access denied', p_instance
@@ -46,12 +46,16 @@ BEGIN
     END IF;
     INSERT INTO _df.signals (instance_id, name, data) VALUES (p_instance, p_name, p_data);
     -- A branch that is locked is being moved by a session which looks for signals once it gets the instance's lock.
-    UPDATE _df.branches b SET due_at = clock_timestamp()
-    FROM (SELECT w.ctid, w.role FROM _df.branches w
-          WHERE w.instance_id = p_instance AND w.waiting = p_name FOR UPDATE SKIP LOCKED) w
-    WHERE b.ctid = w.ctid AND b.instance_id = p_instance
-    RETURNING b.role INTO woken;
-    IF woken IS NOT NULL THEN PERFORM pg_notify('pg_durable', woken::text); END IF;
+    -- Several may wait for one name; notifications that say the same are sent once.
+    FOR woken IN
+        UPDATE _df.branches b SET due_at = clock_timestamp()
+        FROM (SELECT w.ctid FROM _df.branches w
+              WHERE w.instance_id = p_instance AND w.waiting = p_name FOR UPDATE SKIP LOCKED) w
+        WHERE b.ctid = w.ctid AND b.instance_id = p_instance
+        RETURNING b.role
+    LOOP
+        PERFORM pg_notify('pg_durable', woken.role::text);
+    END LOOP;
 END $$;
 COMMENT ON FUNCTION _df.keep_signal(text, text, text) IS 'Stores a signal for an instance that this transaction has locked by updating it, and wakes the branches that wait for it.';
 
