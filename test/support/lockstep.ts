@@ -159,7 +159,7 @@ export class Lockstep implements Port {
       const key = keyOf(run, branch);
       const phase = branch.phase;
       resume(run, branch, this);
-      this.#count(phase);
+      this.#count(phase === 'signal' && branch.phase === 'signal' ? 'in vain' : phase);
       if (phase === 'start') this.model.start();
       else if (phase !== 'ready' && phase !== 'running') {
         // A branch whose race was lost in this very transaction must not move.

@@ -37,7 +37,7 @@ type Sketch = Omit<Graph, 'left_node' | 'right_node' | 'condition_node' | 'extra
 };
 
 const NAMES = ['a', 'b'] as const;
-const SIGNALS = ['go', 'stop'] as const;
+const SIGNALS = ['go', 'go', 'go', 'stop'] as const;
 
 const values = fc.constantFrom<unknown>(
   true, false, null, 0, 1, 7.5, '', ' t ', 'No', 'FALSE', '0.0', '1e3', "it's", 'tab\\', [], [0], {}, { n: 1 });
@@ -65,8 +65,14 @@ const breaks = fc.constantFrom(null, '42', 'done', '', 'null', 'false', '{"a":1}
 const named = (sketch: fc.Arbitrary<Sketch>): fc.Arbitrary<Sketch> =>
   fc.tuple(sketch, fc.constantFrom(undefined, ...NAMES)).map(([graph, name]) => (name === undefined ? graph : { ...graph, result_name: name }));
 
+/**
+ * What a plan is most about: `steps` that run and pass results on, or branches that wait, become due at the same
+ * moment, and want the same signals.
+ */
+export type Focus = 'steps' | 'waits';
+
 /** Graphs of at most six levels; breaks are frequent inside of loops and rare outside. */
-const { outside } = fc.letrec<{ outside: Sketch; inside: Sketch }>((tie) => {
+const sketches = (focus: Focus): fc.Arbitrary<Sketch> => fc.letrec<{ outside: Sketch; inside: Sketch }>((tie) => {
   const graphs = (self: 'outside' | 'inside'): fc.Arbitrary<Sketch> => {
     const g = tie(self);
     const inner = tie('inside');
@@ -74,12 +80,12 @@ const { outside } = fc.letrec<{ outside: Sketch; inside: Sketch }>((tie) => {
       fc.tuple(g, g).map(([left_node, right_node]): Sketch => ({ node_type, left_node, right_node }));
     return named(fc.oneof(
       { maxDepth: 5, depthSize: 'small', withCrossShrink: true },
-      { weight: 5, arbitrary: anySql },
-      { weight: 2, arbitrary: waits },
+      { weight: focus === 'steps' ? 5 : 2, arbitrary: anySql },
+      { weight: focus === 'steps' ? 2 : 7, arbitrary: waits },
       { weight: self === 'inside' ? 3 : 1, arbitrary: breaks },
-      { weight: 5, arbitrary: pair('THEN') },
-      { weight: 3, arbitrary: pair('RACE') },
-      { weight: 2, arbitrary: pair('JOIN') },
+      { weight: focus === 'steps' ? 5 : 2, arbitrary: pair('THEN') },
+      { weight: focus === 'steps' ? 3 : 6, arbitrary: pair('RACE') },
+      { weight: focus === 'steps' ? 2 : 4, arbitrary: pair('JOIN') },
       { weight: 1, arbitrary: fc.tuple(g, g, fc.array(g, { minLength: 1, maxLength: 2 }))
         .map(([left_node, right_node, extra_nodes]): Sketch => ({ node_type: 'JOIN', left_node, right_node, extra_nodes })) },
       { weight: 2, arbitrary: fc.tuple(g, g, g).map(([left_node, right_node, condition_node]): Sketch => ({ node_type: 'IF', left_node, right_node, condition_node })) },
@@ -91,18 +97,18 @@ const { outside } = fc.letrec<{ outside: Sketch; inside: Sketch }>((tie) => {
     ));
   };
   return { outside: graphs('outside'), inside: graphs('inside') };
-});
+}).outside;
 
-const action: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 8, arbitrary: fc.tuple(fc.array(fc.nat(7), { minLength: 1, maxLength: 3 }), fc.boolean())
+const actions = (focus: Focus): fc.Arbitrary<Action> => fc.oneof(
+  { weight: focus === 'steps' ? 8 : 4, arbitrary: fc.tuple(fc.array(fc.nat(7), { minLength: 1, maxLength: 3 }), fc.boolean())
     .map(([picks, shared]): Action => ({ kind: 'work', picks, shared })) },
-  { weight: 1, arbitrary: fc.tuple(fc.constantFrom(...SIGNALS), fc.constantFrom('1', '{}', '"text"'))
+  { weight: focus === 'steps' ? 1 : 2, arbitrary: fc.tuple(fc.constantFrom(...SIGNALS), fc.constantFrom('1', '{}', '"text"'))
     .map(([name, data]): Action => ({ kind: 'signal', name, data })) },
-  { weight: 1, arbitrary: fc.constantFrom(1, 250, 1000, 1700, 60_000).map((ms): Action => ({ kind: 'tick', ms })) });
+  { weight: 1, arbitrary: fc.constantFrom(1, 1000, 2000, 3700, 60_000).map((ms): Action => ({ kind: 'tick', ms })) });
 
-export const plans: fc.Arbitrary<Plan> = fc.record({
-  sketch: outside,
-  actions: fc.array(action, { maxLength: 40, size: '+1' }),
+export const plans = (focus: Focus): fc.Arbitrary<Plan> => fc.record({
+  sketch: sketches(focus),
+  actions: fc.array(actions(focus), { maxLength: 40, size: '+1' }),
   loopInterval: fc.constantFrom(1000, 0),
 }).map(({ sketch, ...rest }) => {
   const answers: (readonly Answer[])[] = [];
