@@ -10,13 +10,13 @@ import { Bell } from './bell.ts';
 import type { CancelTimer, Clock } from './clock.ts';
 import { roleConnection, type Place } from './connection.ts';
 import { CannotStart, Control } from './control.ts';
-import { deleteOld } from './duties.ts';
 import { classifyCall, classifyConnect, type Failure } from './failures.ts';
 import { errorFields, type Log } from './log.ts';
 import type { AgendaRow } from './protocol.ts';
 import { runExternal } from './external.ts';
 import { HttpRunner } from './http/runner.ts';
 import { Refusals } from './refusals.ts';
+import { Retention } from './retention.ts';
 import { Scheduler, type Decision, type Limits } from './scheduler.ts';
 import { Session } from './session.ts';
 import type { ServerSettings } from './settings.ts';
@@ -42,8 +42,6 @@ export interface WorkerOptions {
 const SESSION_LIFE = 30 * 60_000;
 /** ms that a cancelled step is given to roll back. */
 const CANCEL_TIME = 1_000;
-/** ms until the first sweep of retention; a worker that is started anew every hour must get to it as well. */
-const FIRST_RETENTION = 60_000;
 
 interface OpenSession {
   readonly session: Session;
@@ -64,6 +62,7 @@ export class Worker {
   readonly #names = new Map<number, string>();
   readonly #backoffs = new Map<number, Backoff>();
   readonly #refusals: Refusals;
+  readonly #retention: Retention;
   #settings: ServerSettings | null = null;
   #limits: Limits = { open: 1, busy: 1, perRole: 1, idle: 0, acquireTimeout: 1 };
   #knowsOverdue = false;
@@ -73,7 +72,6 @@ export class Worker {
   #stopping = false;
   #bug: unknown = null;
   #cancelCheck: CancelTimer = () => undefined;
-  #cancelRetention: CancelTimer = () => undefined;
   /** --once: steps since the last reading of the agenda, null while one is awaited. */
   #roundSteps: number | null = null;
 
@@ -86,6 +84,7 @@ export class Worker {
     this.#scheduler.suspend();
     const { place, version, sweep, once } = options;
     const epoch = randomUUID();
+    this.#retention = new Retention(place, clock, log);
     this.#http = new HttpRunner({ place, version, epoch, clock, log }, {
       finished: () => {
         if (this.#roundSteps !== null) this.#roundSteps++;
@@ -131,7 +130,7 @@ export class Worker {
   stop(): void {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#cancelRetention();
+    this.#retention.stop();
     this.#scheduler.stop();
     this.#log.info('worker.stopping', { busy: this.#busy().length });
     this.#pump();
@@ -149,9 +148,7 @@ export class Worker {
 
   #ready(settings: ServerSettings, overdue: boolean): void {
     this.#knowsOverdue = overdue;
-    const first = this.#settings === null;
     this.#apply(settings);
-    if (first) this.#scheduleRetention(Math.min(settings.reconcileInterval, FIRST_RETENTION));
     this.#scheduler.resume();
     this.#http.serve();
     this.#backoffs.clear();
@@ -160,14 +157,13 @@ export class Worker {
 
   #apply(settings: ServerSettings): void {
     const { maxConnections, maxPerRole, idle } = this.#options;
-    const before = this.#settings;
     this.#settings = settings;
     const open = maxConnections ?? settings.maxUserConnections;
     const busy = Math.min(open, settings.maxUserConnections);
     const perRole = Math.min(maxPerRole ?? Math.ceil(busy * 0.8), busy);
     this.#limits = { open, busy, perRole, idle, acquireTimeout: settings.acquireTimeout };
     this.#scheduler.setLimits(this.#limits);
-    if (before !== null && before.reconcileInterval !== settings.reconcileInterval) this.#scheduleRetention(settings.reconcileInterval);
+    if (!this.#options.once) this.#retention.every(settings.reconcileInterval);
   }
 
   #agenda(rows: readonly AgendaRow[]): void {
@@ -371,24 +367,6 @@ export class Worker {
       `Timed out after ${acquireTimeout / 1000}s`;
     if (this.#knowsOverdue) await this.#refusals.failOverdue(role, message, acquireTimeout);
     else this.#log.warn('role.starved', { role: this.#names.get(role), message });
-  }
-
-  // --- duties -------------------------------------------------------------------------------------------------------
-
-  #scheduleRetention(delay: number): void {
-    this.#cancelRetention();
-    if (delay === 0 || this.#options.once || this.#stopping) return;
-    this.#cancelRetention = this.#clock.after(delay, () => this.#begin(this.#retention()));
-  }
-
-  async #retention(): Promise<void> {
-    try {
-      const deleted = await deleteOld(this.#options.place, () => this.#stopping);
-      this.#log[deleted > 0 ? 'info' : 'debug']('retention.swept', { deleted });
-    } catch (error) {
-      this.#log.warn('retention.failed', errorFields(error));
-    }
-    this.#scheduleRetention(this.#settings?.reconcileInterval ?? 0);
   }
 
   // --- the end ------------------------------------------------------------------------------------------------------
