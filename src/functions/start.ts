@@ -88,7 +88,8 @@ function readGraph(fut: string): Graph {
 
 /** Inserts the instance's nodes under claimed ids, the root's being `root`, and returns the ids in program order. */
 function claimNodes(program: Program, instance: string, root: string, role: string, database: string | null): string[] {
-  return claimId(`ids for the nodes of instance ${instance}`, () => distinctIds(root, program.nodes.length), (ids) => {
+  return claimId(`ids for the nodes of instance ${instance}`, () => rollNodeIds(root, program.nodes.length), (ids) => {
+    if (ids.length < program.nodes.length) return false;
     try {
       plv8.subtransaction(() => {
         const nodes = storedNodes(program, ids);
@@ -107,12 +108,8 @@ function claimNodes(program: Program, instance: string, root: string, role: stri
   });
 }
 
-/** `count` different ids, the first of them `root`. */
-function distinctIds(root: string, count: number): string[] {
-  const ids = new Set([root]);
-  while (ids.size < count) {
-    const rolled = rollIds(count - ids.size);
-    for (let at = 0; at < rolled.length; at += 8) ids.add(rolled.slice(at, at + 8));
-  }
-  return [...ids];
+/** At most `count` different ids, the first of them `root`: fewer when the generator repeated itself. */
+function rollNodeIds(root: string, count: number): string[] {
+  const rolled = count > 1 ? rollIds(count - 1) : '';
+  return [...new Set([root, ...rolled.match(/.{8}/g) ?? []])];
 }
