@@ -1,8 +1,10 @@
 /** `pg-durable worker`: reads the command line, runs a worker, and turns signals into its end. */
 import { systemClock } from '../worker/clock.ts';
 import { PlaceError, readPlace } from '../worker/connection.ts';
+import { CannotStart } from '../worker/control.ts';
 import { createLog, LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from '../worker/log.ts';
-import { CannotStart, Worker, type WorkerOptions } from '../worker/worker.ts';
+import type { WorkerOptions } from '../worker/options.ts';
+import { Worker } from '../worker/worker.ts';
 import { describeFlags, duration, oneOf, readFlags, UsageError, wholeNumber, type Flag } from './flags.ts';
 
 const FLAGS = {

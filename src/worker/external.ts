@@ -9,7 +9,7 @@
  */
 import pg from 'pg';
 import type { ClientConfig } from 'pg';
-import { roleConnection, type Place } from './connection.ts';
+import type { Place } from './connection.ts';
 import { classifyConnect } from './failures.ts';
 import { claimExternal, finishExternal, type ExternalStep } from './protocol.ts';
 
@@ -17,37 +17,54 @@ import { claimExternal, finishExternal, type ExternalStep } from './protocol.ts'
 const BARE: ReadonlySet<number> = new Set([20, 21, 23, 26, 114, 3802]);
 const RECORD_SEPARATOR = '\u001e';
 
+/** Derives a connection as the submitter. */
+export type Connect = (place: Place) => ClientConfig;
+
 /**
  * Runs one external step of a role, if one is due.
+ * @param claimed called when there is one, before it runs
+ * @param signal lets go of both sessions; the step is then run again
  * @returns whether there was one
  * @throws the error of a connection or an engine call; the step is then left to be claimed again
  */
-export async function runExternal(place: Place, role: string): Promise<boolean> {
-  return withClient(roleConnection(place, role, true), async (engine) => {
+export async function runExternal(place: Place, connect: Connect, claimed: () => void, signal: AbortSignal): Promise<boolean> {
+  return withClient(connect(place), signal, async (engine) => {
     await engine.query('SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; BEGIN');
     const step = await claimExternal(engine);
     if (step === null) {
       await engine.query('COMMIT');
       return false;
     }
+    claimed();
     const began = performance.now();
-    const outcome = await execute({ ...place, database: step.database ?? place.database }, role, step);
+    const outcome = await execute(connect({ ...place, database: step.database ?? place.database }), step, signal);
     const verdict = await finishExternal(engine, outcome, performance.now() - began);
     await engine.query(verdict === 'done' ? 'COMMIT' : 'ROLLBACK');
     return true;
   });
 }
 
-/** How the statement ended, as `_df.finish` reads it. A connection that is refused fails the step; one that is lost does not. */
-async function execute(place: Place, role: string, step: ExternalStep): Promise<string> {
-  const config = roleConnection(place, role, true);
+/**
+ * How the statement ended, as `_df.finish` reads it: what it raises fails the step, and so does a connection that is refused.
+ * @throws when the connection cannot be had for now, or was lost: the step is to be run again
+ */
+async function execute(config: ClientConfig, step: ExternalStep, signal: AbortSignal): Promise<string> {
   try {
-    return await withClient({ ...config, options: `${config.options ?? ''} -c df.in_workflow=true` }, (client) => perform(client, step));
+    return await withClient({ ...config, options: `${config.options ?? ''} -c df.in_workflow=true` }, signal, (client) =>
+      perform(client, step).catch((error: unknown) => {
+        if (isLoss(error)) throw error;
+        return failed(error);
+      }));
   } catch (error) {
-    const failure = classifyConnect(error);
-    if (failure === 'away' || failure === 'crowded') throw error;
-    return `e${JSON.stringify(fields(error))}`;
+    if (classifyConnect(error) !== 'refused') throw error;
+    return failed(error);
   }
+}
+
+/** Whether the error is about the connection; a statement may raise any SQLSTATE. */
+function isLoss(error: unknown): boolean {
+  const { severity } = error as { severity?: string };
+  return severity === undefined || severity === 'FATAL' || severity === 'PANIC';
 }
 
 async function perform(client: pg.Client, step: ExternalStep): Promise<string> {
@@ -103,16 +120,18 @@ function asJson(value: string | null, type: number): string {
   return JSON.stringify(value);
 }
 
-function fields(error: unknown): { sqlstate: string; message: string; detail: string; hint: string; context: string } {
+function failed(error: unknown): string {
   const { code, message, detail, hint, where } = error as { code?: string; message?: string; detail?: string; hint?: string; where?: string };
-  return {
-    sqlstate: /^[0-9A-Z]{5}$/.test(code ?? '') ? code! : 'XX000', message: message ?? String(error), detail: detail ?? '', hint: hint ?? '',
+  return `e${JSON.stringify({
+    sqlstate: /^[0-9A-Z]{5}$/.test(code ?? '') ? code : 'XX000', message: message ?? String(error), detail: detail ?? '', hint: hint ?? '',
     context: where ?? '',
-  };
+  })}`;
 }
 
-async function withClient<T>(config: ClientConfig, use: (client: pg.Client) => Promise<T>): Promise<T> {
+async function withClient<T>(config: ClientConfig, signal: AbortSignal, use: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client(config);
+  const letGo = (): void => void client.end().catch(() => undefined);
+  signal.addEventListener('abort', letGo);
   let lost: Error | null = null;
   client.on('error', (error: Error) => {
     lost = error;
@@ -123,6 +142,7 @@ async function withClient<T>(config: ClientConfig, use: (client: pg.Client) => P
   } catch (error) {
     throw lost ?? error;
   } finally {
+    signal.removeEventListener('abort', letGo);
     await client.end().catch(() => undefined);
   }
 }

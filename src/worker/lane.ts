@@ -1,7 +1,10 @@
 /** What the scheduler knows of one submitting role (a lane) and of one of its sessions (a seat). */
 
-/** `fresh`: opened, and about to make the call it was opened for. */
-export type SeatState = 'opening' | 'fresh' | 'idle' | 'busy' | 'closing';
+/**
+ * `fresh`: opened, and about to make the call it was opened for. `external`: no session, but a step that brings connections of
+ * its own.
+ */
+export type SeatState = 'opening' | 'fresh' | 'idle' | 'busy' | 'closing' | 'external';
 
 export interface Seat {
   readonly id: number;
@@ -31,6 +34,12 @@ export interface Lane {
   /** A look behind long steps found nothing; the sweep alone does not cause another before this. */
   quietUntil: number;
   nextDue: number;
+  /** Since when an external step waits to be run; NEVER when none is known to be due. */
+  externalSince: number;
+  /** After a failure: no external step is begun before this. */
+  externalFrom: number;
+  /** The turn in which an external step was begun. */
+  externalTurn: number;
   /** The turn in which the lane was last served. */
   servedTurn: number;
 }
@@ -40,14 +49,19 @@ export const NEVER = Number.POSITIVE_INFINITY;
 export function newLane(role: number): Lane {
   return {
     role, seats: new Set(), demand: 0, demandSince: 0, wokenTurn: 0, openFrom: 0, retryFrom: 0, reopenFrom: 0,
-    probeAt: NEVER, quietUntil: 0, nextDue: NEVER, servedTurn: 0,
+    probeAt: NEVER, quietUntil: 0, nextDue: NEVER, externalSince: NEVER, externalFrom: 0, externalTurn: 0, servedTurn: 0,
   };
+}
+
+/** Whether an external step may be begun now. */
+export function asksForExternal(lane: Lane, now: number): boolean {
+  return lane.externalSince !== NEVER && lane.externalFrom <= now;
 }
 
 /** Seats at work, or on their way to it. */
 export function countActive(seats: Iterable<Seat>): number {
   let count = 0;
-  for (const { state } of seats) if (state === 'busy' || state === 'opening' || state === 'fresh') count += 1;
+  for (const { state } of seats) if (state !== 'idle' && state !== 'closing') count += 1;
   return count;
 }
 

@@ -12,11 +12,12 @@
  * - A call that ends with work left asks for its seat and one more; so a lane with much due work doubles up to its limit.
  * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE one more seat looks.
  *   It ends with nothing found, or is inside a long step in its turn and the next one looks.
+ * - An external step takes a seat like a session, and a lane that asks for both gets them by turns.
  * - Fairness: of the lanes that ask, the one with the fewest seats at work, then the one served longest ago. Calls are slices of
  *   bounded time, and shorter ones when seats are scarce, so the next turn is never far.
  */
-
-import { anyIs, coldest, countActive, NEVER, newLane, warmest, type Lane, type Seat, type SeatState } from './lane.ts';
+import type { Decision, Limits, Outcome } from './decision.ts';
+import { anyIs, asksForExternal, coldest, countActive, NEVER, newLane, warmest, type Lane, type Seat, type SeatState } from './lane.ts';
 
 /** ms that a wake waits for a busy seat before a further one is opened. */
 export const HESITATION = 10;
@@ -29,38 +30,6 @@ export const STARVED_AGAIN = 1000;
 /** Length of one call in ms, when there are seats to spare and when there are not. */
 export const SLICE = 200;
 export const SHORT_SLICE = 50;
-
-export interface Limits {
-  /** Sessions at once, busy or warm. */
-  readonly open: number;
-  /** Sessions inside CALL df.work at once. */
-  readonly busy: number;
-  /** Sessions of one role at once. */
-  readonly perRole: number;
-  /** ms after which a warm session is closed. */
-  readonly idle: number;
-  /** ms that due work may wait for a session. */
-  readonly acquireTimeout: number;
-}
-
-export type Decision =
-  /** Run CALL df.work on this seat for `slice` ms. */
-  | { readonly kind: 'run'; readonly seat: number; readonly role: number; readonly slice: number }
-  /** Open a session for this role; it will be known by this seat. */
-  | { readonly kind: 'open'; readonly seat: number; readonly role: number }
-  /** Close this warm session. */
-  | { readonly kind: 'close'; readonly seat: number; readonly role: number }
-  /** What of this role's work is due for longer than the limit has not got a session in that time. */
-  | { readonly kind: 'starved'; readonly role: number };
-
-/** How a call of df.work ended. */
-export interface Outcome {
-  readonly steps: number;
-  /** The role's next timer on the worker's clock, or null. */
-  readonly nextDue: number | null;
-  /** True when the call reached its bound with due work left. */
-  readonly more: boolean;
-}
 
 export class Scheduler {
   readonly #lanes = new Map<number, Lane>();
@@ -113,6 +82,12 @@ export class Scheduler {
     const lane = this.#lane(role);
     if (now < lane.quietUntil && countActive(lane.seats) > 0 && warmest(lane.seats) === undefined) return;
     this.#ask(lane, 1, now);
+  }
+
+  /** An external step of the role may be due. */
+  externalDue(role: number, now: number): void {
+    const lane = this.#lane(role);
+    lane.externalSince = Math.min(lane.externalSince, now);
   }
 
   /** The role has a timer at this instant (worker's clock). */
@@ -180,10 +155,19 @@ export class Scheduler {
     lane.demandSince = lane.reopenFrom;
   }
 
+  /** No external step of the role is begun for `delay` ms; then one is due. */
+  holdExternal(role: number, delay: number, now: number): void {
+    const lane = this.#lane(role);
+    lane.externalFrom = now + delay;
+    lane.externalSince = lane.externalFrom;
+  }
+
   /** The role's due work is gone (failed as a whole). */
   settle(role: number): void {
     const lane = this.#lanes.get(role);
-    if (lane !== undefined) lane.demand = 0;
+    if (lane === undefined) return;
+    lane.demand = 0;
+    lane.externalSince = NEVER;
   }
 
   /** Asks that the longest-idle warm session be closed, to free a connection of the server; null if none is warm. */
@@ -194,7 +178,7 @@ export class Scheduler {
 
   /** True when no work is known to be due and none is running. */
   get quiet(): boolean {
-    for (const lane of this.#lanes.values()) if (lane.demand > 0) return false;
+    for (const lane of this.#lanes.values()) if (lane.demand > 0 || lane.externalSince !== NEVER) return false;
     return countActive(this.#seats.values()) === 0;
   }
 
@@ -227,7 +211,8 @@ export class Scheduler {
     for (const seat of this.#seats.values()) if (seat.state === 'idle') at = Math.min(at, seat.since + this.#limits.idle);
     if (this.#suspended || this.#stopping) return at;
     for (const lane of this.#lanes.values()) {
-      at = Math.min(at, lane.nextDue, lane.probeAt);
+      at = Math.min(at, lane.nextDue, lane.probeAt, lane.externalSince + this.#limits.acquireTimeout);
+      if (lane.externalSince !== NEVER && lane.externalFrom > now) at = Math.min(at, lane.externalFrom);
       if (lane.demand === 0) continue;
       at = Math.min(at, lane.demandSince + this.#limits.acquireTimeout);
       for (const from of [lane.openFrom, lane.retryFrom, lane.reopenFrom]) if (from > now) at = Math.min(at, from);
@@ -248,7 +233,7 @@ export class Scheduler {
   }
 
   #asking(now: number): Lane[] {
-    return [...this.#lanes.values()].filter((lane) => lane.demand > 0 && lane.retryFrom <= now);
+    return [...this.#lanes.values()].filter((lane) => (lane.demand > 0 && lane.retryFrom <= now) || asksForExternal(lane, now));
   }
 
   #serve(now: number): Decision | null {
@@ -264,15 +249,26 @@ export class Scheduler {
 
   #serveLane(lane: Lane, asking: number, now: number): Decision | null {
     if (countActive(lane.seats) >= this.#limits.perRole) return null;
+    if (asksForExternal(lane, now) && (lane.demand === 0 || lane.externalTurn < lane.servedTurn)) return this.#runExternal(lane, now);
+    if (lane.demand === 0 || lane.retryFrom > now) return null;
     const warm = warmest(lane.seats);
     if (warm !== undefined) return this.#run(warm, asking, now);
     if (now < lane.openFrom || now < lane.reopenFrom || lane.seats.size >= this.#limits.perRole) return null;
     // One at a time: the seat that is being opened will take the wake, and asks for another if there is more.
     if (anyIs('opening', lane.seats)) return null;
-    if (this.#seats.size < this.#limits.open) return this.#open(lane, now);
-    if (anyIs('closing', this.#seats.values())) return null;
-    const victim = coldest(this.#seats.values());
-    return victim === undefined ? null : this.#close(victim, now);
+    return this.#seats.size < this.#limits.open ? this.#open(lane, now) : this.#makeRoom(now);
+  }
+
+  #runExternal(lane: Lane, now: number): Decision | null {
+    if (this.#seats.size >= this.#limits.open) return this.#makeRoom(now);
+    lane.externalSince = NEVER;
+    lane.externalTurn = lane.servedTurn = this.#nextTurn();
+    return { kind: 'external', seat: this.#newSeat(lane, 'external', now).id, role: lane.role };
+  }
+
+  /** Closes a warm session for one that is needed more. */
+  #makeRoom(now: number): Decision | null {
+    return anyIs('closing', this.#seats.values()) ? null : this.evict(now);
   }
 
   #run(seat: Seat, asking: number, now: number): Decision {
@@ -287,11 +283,15 @@ export class Scheduler {
 
   #open(lane: Lane, now: number): Decision {
     this.#served(lane, now);
+    return { kind: 'open', seat: this.#newSeat(lane, 'opening', now).id, role: lane.role };
+  }
+
+  #newSeat(lane: Lane, state: SeatState, now: number): Seat {
     this.#lastSeat += 1;
-    const seat: Seat = { id: this.#lastSeat, lane, state: 'opening', since: now, turn: 0 };
+    const seat: Seat = { id: this.#lastSeat, lane, state, since: now, turn: 0 };
     this.#seats.set(seat.id, seat);
     lane.seats.add(seat);
-    return { kind: 'open', seat: seat.id, role: lane.role };
+    return seat;
   }
 
   #close(seat: Seat, now: number): Decision {
@@ -315,13 +315,16 @@ export class Scheduler {
   }
 
   #starved(now: number): Decision | null {
+    const since = now - this.#limits.acquireTimeout;
     for (const lane of this.#lanes.values()) {
       // A lane in back-off, or with a seat about to open, is not short of seats.
-      if (lane.demand === 0 || lane.retryFrom > now || lane.reopenFrom > now) continue;
-      if (anyIs('opening', lane.seats)) continue;
-      if (now - lane.demandSince < this.#limits.acquireTimeout) continue;
+      const demand = lane.demand > 0 && lane.retryFrom <= now && lane.reopenFrom <= now && !anyIs('opening', lane.seats)
+        && lane.demandSince <= since;
+      const external = lane.externalSince <= since;
+      if (!demand && !external) continue;
       // Reported anew every second: what has waited less than the limit is not failed with the rest.
-      lane.demandSince = now - this.#limits.acquireTimeout + STARVED_AGAIN;
+      if (demand) lane.demandSince = since + STARVED_AGAIN;
+      if (external) lane.externalSince = since + STARVED_AGAIN;
       return { kind: 'starved', role: lane.role };
     }
     return null;
@@ -357,8 +360,8 @@ export class Scheduler {
   }
 
   #forgetIfEmpty(lane: Lane, now: number): void {
-    if (lane.seats.size > 0 || lane.demand > 0 || lane.nextDue !== NEVER) return;
-    if (lane.retryFrom > now || lane.reopenFrom > now) return;
+    if (lane.seats.size > 0 || lane.demand > 0 || lane.nextDue !== NEVER || lane.externalSince !== NEVER) return;
+    if (lane.retryFrom > now || lane.reopenFrom > now || lane.externalFrom > now) return;
     this.#lanes.delete(lane.role);
   }
 

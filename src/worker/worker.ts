@@ -5,38 +5,23 @@
  * The worker keeps no state that matters: every session may be killed, and another worker may do the same at the same time.
  */
 import { randomUUID } from 'node:crypto';
-import { Backoff } from './backoff.ts';
 import { Bell } from './bell.ts';
 import type { CancelTimer, Clock } from './clock.ts';
-import { roleConnection, type Place } from './connection.ts';
-import { CannotStart, Control } from './control.ts';
-import { classifyCall, classifyConnect, type Failure } from './failures.ts';
-import { errorFields, type Log } from './log.ts';
-import type { AgendaRow } from './protocol.ts';
+import { roleConnection } from './connection.ts';
+import { Control } from './control.ts';
+import type { Decision, Limits } from './decision.ts';
 import { runExternal } from './external.ts';
+import { classifyCall, classifyConnect } from './failures.ts';
 import { HttpRunner } from './http/runner.ts';
+import { errorFields, type Log } from './log.ts';
+import type { WorkerOptions } from './options.ts';
+import type { AgendaRow } from './protocol.ts';
 import { Refusals } from './refusals.ts';
 import { Retention } from './retention.ts';
-import { Scheduler, type Decision, type Limits } from './scheduler.ts';
+import { Retries } from './retries.ts';
+import { Scheduler } from './scheduler.ts';
 import { Session } from './session.ts';
 import type { ServerSettings } from './settings.ts';
-
-export interface WorkerOptions {
-  readonly place: Place;
-  readonly version: string;
-  /** Sessions of roles at once; null = pg_durable.max_user_connections. */
-  readonly maxConnections: number | null;
-  /** Sessions of one role at once; null = four fifths of maxConnections, so that one role alone cannot take them all. */
-  readonly maxPerRole: number | null;
-  /** ms a session stays warm. */
-  readonly idle: number;
-  /** ms that running steps are given on stop. */
-  readonly grace: number;
-  /** ms between two readings of the agenda. */
-  readonly sweep: number;
-  /** Do what is due, then end. */
-  readonly once: boolean;
-}
 
 /** A session is replaced when it is this old (ms): what its steps leave in its memory ends with it. */
 const SESSION_LIFE = 30 * 60_000;
@@ -60,16 +45,16 @@ export class Worker {
   readonly #bell: Bell;
   readonly #sessions = new Map<number, OpenSession>();
   readonly #names = new Map<number, string>();
-  readonly #backoffs = new Map<number, Backoff>();
+  readonly #retries: Retries;
   readonly #refusals: Refusals;
   readonly #retention: Retention;
   #settings: ServerSettings | null = null;
   #limits: Limits = { open: 1, busy: 1, perRole: 1, idle: 0, acquireTimeout: 1 };
   #knowsOverdue = false;
   #watchClient = true;
-  /** External steps that run at this moment. */
-  #externals = 0;
   #stopping = false;
+  /** Lets go of external steps that outlast the grace. */
+  readonly #letGo = new AbortController();
   #bug: unknown = null;
   #cancelCheck: CancelTimer = () => undefined;
   /** --once: steps since the last reading of the agenda, null while one is awaited. */
@@ -85,6 +70,7 @@ export class Worker {
     const { place, version, sweep, once } = options;
     const epoch = randomUUID();
     this.#retention = new Retention(place, clock, log);
+    this.#retries = new Retries(this.#names, log);
     this.#http = new HttpRunner({ place, version, epoch, clock, log }, {
       finished: () => {
         if (this.#roundSteps !== null) this.#roundSteps++;
@@ -102,7 +88,7 @@ export class Worker {
     });
     this.#refusals = new Refusals(place, this.#names, this.#scheduler, log, {
       lookUp: (role) => this.#control.lookUp(role),
-      delay: (role, failure) => this.#delay(role, failure),
+      delay: (role, failure) => this.#retries.delay(role, failure),
       now: () => clock.now(),
       changed: () => this.#pump(),
     });
@@ -151,7 +137,7 @@ export class Worker {
     this.#apply(settings);
     this.#scheduler.resume();
     this.#http.serve();
-    this.#backoffs.clear();
+    this.#retries.clear();
     this.#pump();
   }
 
@@ -169,20 +155,23 @@ export class Worker {
   #agenda(rows: readonly AgendaRow[]): void {
     const now = this.#clock.now();
     const requests = this.#http.busy;
+    const { quiet } = this.#scheduler;
     if (rows.some(({ externalDue }) => externalDue)) this.#http.wake();
     for (const { role, name, canLogin, due, externalDue, nextDue } of rows) {
       if (name !== null) this.#names.set(role, name);
       if (nextDue !== null) this.#scheduler.timer(role, this.#control.toLocal(nextDue) + 1);
       if (!due && !externalDue) continue;
-      if (externalDue && name !== null && canLogin) this.#begin(this.#external(role, name));
-      if (!due && name !== null && canLogin) continue;
-      if (name === null || !canLogin) this.#begin(this.#refusals.refuse(role, null));
-      else this.#scheduler.sweepDue(role, now);
+      if (name === null || !canLogin) {
+        this.#begin(this.#refusals.refuse(role, null));
+        continue;
+      }
+      if (externalDue) this.#scheduler.externalDue(role, now);
+      if (due) this.#scheduler.sweepDue(role, now);
     }
     if (this.#options.once) {
-      const nothing = this.#externals === 0 && this.#http.busy === 0 && !rows.some((row) => row.due || row.externalDue);
+      const nothing = this.#scheduler.counts.busy === 0 && this.#http.busy === 0 && !rows.some((row) => row.due || row.externalDue);
       // Due, but not for us to do: another worker is at it.
-      const stuck = this.#roundSteps === 0 && this.#externals === 0 && requests === 0 && this.#scheduler.quiet && this.#refusals.pending === 0;
+      const stuck = this.#roundSteps === 0 && requests === 0 && quiet && this.#refusals.pending === 0;
       this.#roundSteps = 0;
       if (nothing || stuck) this.stop();
     }
@@ -225,31 +214,36 @@ export class Worker {
   #perform(decision: Decision): void {
     if (decision.kind === 'run') this.#begin(this.#run(decision.seat, decision.role, decision.slice));
     else if (decision.kind === 'open') this.#begin(this.#open(decision.seat, decision.role));
+    else if (decision.kind === 'external') this.#begin(this.#external(decision.seat, decision.role));
     else if (decision.kind === 'close') this.#sessions.get(decision.seat)?.session.close();
     else this.#begin(this.#failStarved(decision.role));
   }
 
   async #open(seat: number, role: number): Promise<void> {
-    let name = this.#names.get(role);
     try {
-      if (name === undefined) {
-        const found = await this.#control.lookUp(role);
-        if (found === null) {
-          this.#scheduler.closed(seat);
-          return await this.#refusals.refuse(role, null);
-        }
-        name = found.name;
-        this.#names.set(role, name);
+      const name = await this.#nameOf(role);
+      if (name === null) {
+        this.#scheduler.closed(seat);
+        return await this.#refusals.refuse(role, null);
       }
       const began = this.#clock.now();
-      const { host, port } = this.#options.place;
-      const session = await Session.open({ ...roleConnection(this.#options.place, name, this.#watchClient), host, port });
+      const { place } = this.#options;
+      const session = await Session.open({ ...roleConnection(place, name, this.#watchClient), host: place.host, port: place.port });
       this.#opened(seat, role, session, this.#clock.now() - began);
     } catch (error) {
       this.#scheduler.closed(seat);
-      await this.#openFailed(role, name, error);
+      await this.#connectFailed('session.not_opened', role, error);
     }
     this.#pump();
+  }
+
+  /** The role's name, null when it is gone. */
+  async #nameOf(role: number): Promise<string | null> {
+    const known = this.#names.get(role);
+    if (known !== undefined) return known;
+    const found = await this.#control.lookUp(role);
+    if (found !== null) this.#names.set(role, found.name);
+    return found?.name ?? null;
   }
 
   #opened(seat: number, role: number, session: Session, took: number): void {
@@ -277,7 +271,7 @@ export class Worker {
       // Kept even if the connection ends while it is cleaned.
       if (timer !== null) this.#scheduler.timer(role, timer);
       if (this.#roundSteps !== null) this.#roundSteps += steps;
-      this.#backoffs.delete(role);
+      this.#retries.succeeded(role);
       if (steps > 0) {
         this.#log.debug('work.done', { role: this.#names.get(role), steps, more });
         await session.clean();
@@ -295,69 +289,59 @@ export class Worker {
     this.#pump();
   }
 
-  /** Runs the role's steps that need connections of their own, one after the other; more at a time when more sessions find some. */
-  async #external(role: number, name: string): Promise<void> {
-    if (this.#stopping || this.#externals >= this.#limits.busy) return;
-    this.#externals++;
+  /** Runs one of the role's steps that need connections of their own. */
+  async #external(seat: number, role: number): Promise<void> {
+    const due = (): void => this.#scheduler.externalDue(role, this.#clock.now());
     try {
-      while (!this.#stopping && await runExternal(this.#options.place, name)) {
+      const name = await this.#nameOf(role);
+      const ran = name !== null && await runExternal(this.#options.place, (place) => roleConnection(place, name, this.#watchClient), () => {
+        // There may be more, for another seat.
+        due();
+        this.#pump();
+      }, this.#letGo.signal);
+      if (name === null) await this.#refusals.refuse(role, null);
+      if (ran) {
         if (this.#roundSteps !== null) this.#roundSteps++;
         this.#log.debug('external.done', { role: name });
+        due();
         // What follows the step is the engine's again.
         this.#scheduler.wake(role, this.#clock.now());
-        this.#pump();
       }
+      this.#retries.succeeded(role);
     } catch (error) {
-      const failure = classifyConnect(error);
-      this.#log[failure === 'unknown' ? 'error' : 'warn']('external.failed', { role: name, failure, ...errorFields(error) });
-    } finally {
-      this.#externals--;
-      this.#bell.ring();
+      await this.#connectFailed('external.failed', role, error);
     }
-    if (this.#options.once) this.#control.requestAgenda();
+    this.#scheduler.closed(seat);
+    this.#pump();
   }
 
   // --- failures -----------------------------------------------------------------------------------------------------
 
-  async #openFailed(role: number, name: string | undefined, error: unknown): Promise<void> {
+  /** A session of the role could not be had, or (`external.failed`) was lost with its step. */
+  async #connectFailed(event: 'session.not_opened' | 'external.failed', role: number, error: unknown): Promise<void> {
+    const hold = (delay: number): void => this.#scheduler[event === 'external.failed' ? 'holdExternal' : 'holdOpening'](role, delay, this.#clock.now());
     if (this.#watchClient && (error as { code?: unknown }).code === '22023') {
       // A server on a platform that cannot watch its clients says so here; it is done without, for good.
       this.#watchClient = false;
-      this.#log.warn('session.unwatched', { role: name, ...errorFields(error) });
-      return this.#scheduler.wake(role, this.#clock.now());
+      this.#log.warn('session.unwatched', { role: this.#names.get(role), ...errorFields(error) });
+      return hold(0);
     }
     const failure = classifyConnect(error);
     if (failure === 'refused') return this.#refusals.refuse(role, error);
-    const delay = this.#delay(role, failure);
-    this.#log[failure === 'unknown' ? 'error' : 'warn']('session.not_opened', { role: name, failure, retry_ms: Math.round(delay), ...errorFields(error) });
-    this.#scheduler.holdOpening(role, delay, this.#clock.now());
-    if (failure === 'crowded') {
-      // A connection that we only keep warm may be the one that is missing.
-      const eviction = this.#scheduler.evict(this.#clock.now());
-      if (eviction !== null) this.#perform(eviction);
-    }
+    hold(this.#retries.note(event, role, failure, error));
+    if (failure !== 'crowded') return;
+    // A connection that we only keep warm may be the one that is missing.
+    const eviction = this.#scheduler.evict(this.#clock.now());
+    if (eviction !== null) this.#perform(eviction);
   }
 
   async #callFailed(role: number, error: unknown): Promise<void> {
     const failure = classifyCall(error);
     if (this.#stopping) return this.#log.info('work.abandoned', { role: this.#names.get(role), ...errorFields(error) });
     if (failure === 'refused') return this.#refusals.refuse(role, error);
-    const delay = this.#delay(role, failure);
-    this.#log[failure === 'unknown' ? 'error' : 'warn']('work.failed', {
-      role: this.#names.get(role), failure, retry_ms: Math.round(delay), ...errorFields(error),
-    });
+    const delay = this.#retries.note('work.failed', role, failure, error);
     if (failure === 'absent') this.#control.requestAgenda();
     this.#scheduler.holdRole(role, delay, this.#clock.now());
-  }
-
-  #delay(role: number, failure: Failure): number {
-    let backoff = this.#backoffs.get(role);
-    if (backoff === undefined) {
-      const quick = failure === 'away' || failure === 'conflict';
-      backoff = quick ? new Backoff(20, 700) : new Backoff(200, failure === 'unknown' ? 30_000 : 5_000);
-      this.#backoffs.set(role, backoff);
-    }
-    return backoff.next();
   }
 
   async #failStarved(role: number): Promise<void> {
@@ -383,6 +367,7 @@ export class Worker {
       })));
       await this.#waitForSessions(CANCEL_TIME);
     }
+    this.#letGo.abort();
     // The server sees that they are gone, and takes their steps back.
     for (const { session } of this.#sessions.values()) session.close();
     this.#cancelCheck();
@@ -391,7 +376,7 @@ export class Worker {
 
   async #waitForSessions(limit: number): Promise<void> {
     const end = this.#clock.now() + limit;
-    for (let left = limit; left > 0 && (this.#scheduler.counts.open > 0 || this.#externals > 0); left = end - this.#clock.now()) await this.#bell.wait(left);
+    for (let left = limit; left > 0 && this.#scheduler.counts.open > 0; left = end - this.#clock.now()) await this.#bell.wait(left);
   }
 
   #busy(): OpenSession[] {
@@ -407,5 +392,3 @@ export class Worker {
     });
   }
 }
-
-export { CannotStart };

@@ -1,6 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { HESITATION, PROBE, PROBE_AGAIN, Scheduler, SHORT_SLICE, SLICE, type Decision, type Limits } from '../../src/worker/scheduler.ts';
+import type { Decision, Limits } from '../../src/worker/decision.ts';
+import { HESITATION, PROBE, PROBE_AGAIN, Scheduler, SHORT_SLICE, SLICE } from '../../src/worker/scheduler.ts';
 
 const LIMITS: Limits = { open: 4, busy: 4, perRole: 3, idle: 60_000, acquireTimeout: 30_000 };
 const NOTHING = { steps: 0, nextDue: null, more: false };
@@ -180,11 +181,12 @@ test('limits that are lowered hold from the next call on', (t) => {
  * A world for the scheduler: roles with queues of steps of some length, sessions that open and work in simulated time.
  * Returns what happened.
  */
-function simulate(limits: Limits, arrivals: readonly { at: number; role: number; lasts: number }[], horizon: number) {
+function simulate(limits: Limits, arrivals: readonly { at: number; role: number; lasts: number; external?: boolean }[], horizon: number) {
   const scheduler = new Scheduler(limits);
   const queues = new Map<number, { at: number; lasts: number }[]>();
+  const externals = new Map<number, { at: number; lasts: number }[]>();
   const opening = new Map<number, { role: number; ready: number }>();
-  const calls = new Map<number, { role: number; end: number; more: boolean; steps: number }>();
+  const calls = new Map<number, { role: number; end: number; more: boolean; steps: number; external?: boolean }>();
   const served: { role: number; waited: number }[] = [];
   const sorted = [...arrivals].sort((a, b) => a.at - b.at);
   let most = 0;
@@ -192,9 +194,11 @@ function simulate(limits: Limits, arrivals: readonly { at: number; role: number;
   let busiest = 0;
   for (let now = 0; now <= horizon; now += 1) {
     for (; sorted[0] !== undefined && sorted[0].at <= now; sorted.shift()) {
-      const { role, lasts } = sorted[0];
-      queues.set(role, [...(queues.get(role) ?? []), { at: now, lasts }]);
-      scheduler.wake(role, now);
+      const { role, lasts, external } = sorted[0];
+      const waiting = external ? externals : queues;
+      waiting.set(role, [...(waiting.get(role) ?? []), { at: now, lasts }]);
+      if (external) scheduler.externalDue(role, now);
+      else scheduler.wake(role, now);
     }
     for (const [seat, { ready }] of opening) if (ready <= now) {
       opening.delete(seat);
@@ -202,11 +206,21 @@ function simulate(limits: Limits, arrivals: readonly { at: number; role: number;
     }
     for (const [seat, call] of calls) if (call.end <= now) {
       calls.delete(seat);
-      scheduler.completed(seat, { steps: call.steps, nextDue: null, more: call.more }, now);
+      if (call.external) scheduler.closed(seat);
+      else scheduler.completed(seat, { steps: call.steps, nextDue: null, more: call.more }, now);
     }
     for (const decision of drain(scheduler, now)) {
       if (decision.kind === 'open') opening.set(decision.seat, { role: decision.role, ready: now + 20 });
       if (decision.kind === 'close') scheduler.closed(decision.seat);
+      if (decision.kind === 'external') {
+        const step = externals.get(decision.role)?.shift();
+        if (step === undefined) scheduler.closed(decision.seat);
+        else {
+          served.push({ role: decision.role, waited: now - step.at });
+          calls.set(decision.seat, { role: decision.role, end: now + step.lasts, more: false, steps: 0, external: true });
+          scheduler.externalDue(decision.role, now);
+        }
+      }
       if (decision.kind === 'run') {
         const queue = queues.get(decision.role) ?? [];
         let end = now + 1;
@@ -222,15 +236,15 @@ function simulate(limits: Limits, arrivals: readonly { at: number; role: number;
     }
     most = Math.max(most, scheduler.counts.open);
     busiest = Math.max(busiest, calls.size + opening.size);
-    for (const role of queues.keys()) {
+    for (const role of new Set([...queues.keys(), ...externals.keys()])) {
       mostOfOne = Math.max(mostOfOne, [...calls.values(), ...opening.values()].filter((call) => call.role === role).length);
     }
   }
-  return { served, most, busiest, mostOfOne, left: [...queues.values()].flat().length };
+  return { served, most, busiest, mostOfOne, left: [...queues.values(), ...externals.values()].flat().length };
 }
 
 test('whatever arrives when: everything is served, within the limits', (t) => {
-  const arrival = fc.record({ at: fc.integer({ min: 0, max: 2000 }), role: fc.integer({ min: 1, max: 6 }), lasts: fc.integer({ min: 1, max: 300 }) });
+  const arrival = fc.record({ at: fc.integer({ min: 0, max: 2000 }), role: fc.integer({ min: 1, max: 6 }), lasts: fc.integer({ min: 1, max: 300 }), external: fc.boolean() });
   const limits = fc.record({ open: fc.integer({ min: 1, max: 5 }), busy: fc.integer({ min: 1, max: 5 }), perRole: fc.integer({ min: 1, max: 4 }), idle: fc.constantFrom(0, 100, 60_000) });
   fc.assert(fc.property(limits, fc.array(arrival, { maxLength: 30 }), (bounds, arrivals) => {
     const all = { ...bounds, busy: Math.min(bounds.busy, bounds.open), acquireTimeout: 1e9 };
@@ -239,6 +253,42 @@ test('whatever arrives when: everything is served, within the limits', (t) => {
     t.is(served.length, arrivals.length);
     t.true(most <= all.open && busiest <= all.busy && mostOfOne <= all.perRole, `${most} open, ${busiest} busy, ${mostOfOne} of one role`);
   }), { numRuns: 60 });
+});
+
+test('external steps count as sessions, and a role with both kinds gets them by turns', (t) => {
+  const { scheduler, seat } = withOneBusy({ ...LIMITS, busy: 1 });
+  scheduler.externalDue(A, 5);
+  scheduler.wake(A, 6);
+  t.deepEqual(drain(scheduler, 50), []);
+  scheduler.completed(seat, { ...NOTHING, more: true }, 60);
+  const [external, ...others] = drain(scheduler, 60);
+  t.deepEqual(kinds([external!, ...others]), [`external ${A}`]);
+  scheduler.externalDue(A, 61);
+  scheduler.closed(seatOf(external));
+  t.deepEqual(kinds(drain(scheduler, 70)), [`run ${A}`]);
+});
+
+test('an external step that fails for a while is begun again, and one that gets no seat in time is starved', (t) => {
+  const scheduler = new Scheduler({ ...LIMITS, busy: 1, acquireTimeout: 1000 });
+  scheduler.externalDue(A, 0);
+  const [first] = drain(scheduler, 0);
+  scheduler.holdExternal(A, 200, 10);
+  scheduler.closed(seatOf(first));
+  t.deepEqual(drain(scheduler, 100), []);
+  t.is(scheduler.nextCheck(100), 210);
+  t.deepEqual(kinds(drain(scheduler, 210)), [`external ${A}`]);
+  scheduler.externalDue(B, 210);
+  t.is(scheduler.nextCheck(210), 1210);
+  t.deepEqual(kinds(drain(scheduler, 1210)), [`starved ${B}`]);
+});
+
+test('fairness: an external step waits for one of the others at most, however many another role has', (t) => {
+  const backlog = Array.from({ length: 500 }, () => ({ at: 0, role: 10, lasts: 20, external: true }));
+  const steps = Array.from({ length: 4000 }, () => ({ at: 0, role: 11, lasts: 2 }));
+  const limits = { open: 2, busy: 2, perRole: 2, idle: 60_000, acquireTimeout: 1e9 };
+  const { served } = simulate(limits, [...backlog, ...steps, { at: 700, role: 1, lasts: 5, external: true }], 1500);
+  const waited = served.find(({ role }) => role === 1)?.waited ?? Number.POSITIVE_INFINITY;
+  t.true(waited <= SLICE + 25, `waited ${waited} ms`);
 });
 
 test('fairness: a role with one step waits a few slices at most behind roles with thousands', (t) => {
