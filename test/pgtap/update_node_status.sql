@@ -68,6 +68,7 @@ SELECT throws_ok('UPDATE df.instances SET submitted_by = ''nodes_alice''::regrol
 SELECT throws_ok('UPDATE df.nodes SET status = ''completed''', '42501', NULL, 'nor moves a node');
 SELECT throws_ok('DELETE FROM df.instances', '42501', NULL, 'nor deletes an instance');
 SELECT throws_ok('SET CONSTRAINTS ALL IMMEDIATE', '23503', NULL, 'an instance without its root node does not get past the end of its transaction');
-ROLLBACK;
+INSERT INTO df.nodes (id, instance_id, node_type, query, submitted_by) VALUES ('00000001', '0000000c', 'SQL', 'SELECT 1', 'nodes_bob'::regrole);
+COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT * FROM finish();
