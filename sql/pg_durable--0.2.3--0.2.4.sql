@@ -63,6 +63,8 @@ DROP FUNCTION _df.fail_role(oid, text);
 
 -- @file 77_http.sql
 
+-- @file 78_launch.sql
+
 -- @file 80_pace.sql
 
 -- @file 85_grants.sql

@@ -13,9 +13,14 @@ const helperCalled = query<{ name: string | null }>(`
 /** What the helpers return: only an argument like this can come from one. */
 const HELPER_RESULTS: ReadonlySet<string> = new Set(['OK', 'completed', 'failed', 'cancelled']);
 
+/** Whether this is a running workflow's step. */
+export function inWorkflow(): boolean {
+  return inside()[0]!.inside;
+}
+
 /** Raises DurableError inside a running workflow's step. */
 export function refuseInWorkflow(name: string): void {
-  if (inside()[0]!.inside) {
+  if (inWorkflow()) {
     throw new DurableError(`df.${name}() cannot be called inside a workflow`, {
       code: '55000', hint: 'Call it before df.start(); a step passes values on with |=> and $name.',
     });

@@ -7,9 +7,10 @@ import { validateGraph } from '../graph/validate.ts';
 import { validateCron } from '../engine/cron.ts';
 import type { Graph, Program } from '../graph/types.ts';
 import { claimId, rollIds } from '../db/claim.ts';
+import { launch } from '../db/launch.ts';
 import { query } from '../db/statement.ts';
 import { checkReady, checkSubmitter } from './admission.ts';
-import { refuseHelpers } from './guard.ts';
+import { inWorkflow, refuseHelpers } from './guard.ts';
 
 /** Nodes per INSERT: enough that 10,000 nodes are few statements, little enough that none is large. */
 const NODES_PER_INSERT = 1000;
@@ -35,7 +36,7 @@ const UNREADABLE = 'Invalid durable function:';
 class Taken extends Error {}
 
 /**
- * Starts a workflow. In: a future or SQL, a label, the database its steps work in (default this one), and whether it belongs to the caller's transaction (caller) or commits by itself (new). Out: the instance id, 8 hex digits. Errors before anything is written: "invalid transaction_mode", "Invalid durable function", "database ... does not exist", a role without LOGIN, a superuser where pg_durable.enable_superuser_instances is off.
+ * Starts a workflow. In: a future or SQL, a label, the database its steps work in (default this one), and whether it belongs to the caller's transaction (caller) or commits by itself (new), which waits for a launch slot and cannot be inside a workflow. Out: the instance id, 8 hex digits. Errors before anything is written: "invalid transaction_mode", "Invalid durable function", "database ... does not exist", a role without LOGIN, a superuser where pg_durable.enable_superuser_instances is off.
  *
  * @plv8ify_schema_name df
  * @plv8ify_param {text} fut
@@ -45,7 +46,7 @@ class Taken extends Error {}
  * @plv8ify_return {text}
  */
 export function start(fut: string | null, label: string | null, database: string | null, transactionMode: string | null): string {
-  checkMode(transactionMode);
+  const mode = readMode(transactionMode);
   if (fut === null) {
     throw new DurableError('Invalid durable function: it is NULL', { hint: 'Pass SQL or the outcome of a df composer; a NULL argument makes a composer NULL.' });
   }
@@ -54,6 +55,7 @@ export function start(fut: string | null, label: string | null, database: string
   const { role } = checkSubmitter(null, database);
   validateGraph(graph, { validateCron });
   checkReady();
+  if (mode === 'new') return launch(fut, label, database);
   const program = flatten(graph);
   const root = rollIds(1);
   const id = claimId('an instance id', () => rollIds(1), (candidate) =>
@@ -63,14 +65,17 @@ export function start(fut: string | null, label: string | null, database: string
   return id;
 }
 
-function checkMode(mode: string | null): void {
+function readMode(mode: string | null): 'caller' | 'new' {
   const wanted = (mode ?? '').toLowerCase();
   if (wanted !== 'caller' && wanted !== 'new') {
     throw new DurableError(`invalid transaction_mode: ${mode === null ? 'NULL' : `'${mode}'`}`, { hint: `Use 'caller' or 'new'.` });
   }
-  if (wanted === 'new') {
-    throw new DurableError(`transaction_mode 'new' is not available in this version`, { code: '0A000', hint: `Use 'caller'.` });
+  if (wanted === 'new' && inWorkflow()) {
+    throw new DurableError(`df.start() with transaction_mode 'new' cannot be called inside a workflow`, {
+      code: '55000', hint: `Use 'caller': what a step starts then exists exactly if the step took effect.`,
+    });
   }
+  return wanted;
 }
 
 /** Reads the text strictly; whatever is wrong with it is said to be the durable function's fault (semantics §2). */
