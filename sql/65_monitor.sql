@@ -3,6 +3,12 @@ LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
 AS $$ SELECT _df.sleep_for(extract(epoch FROM duration)::text) $$;
 COMMENT ON FUNCTION df.sleep(interval) IS 'A durable pause. In: an interval, not negative, fractions of a second allowed. Out: a SLEEP future, due at a fixed moment once it is reached.';
 
+-- Without it, df.sleep('5') and a driver's df.sleep($1) would fit both of the others.
+CREATE FUNCTION df.sleep(duration text) RETURNS text
+LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $$ SELECT df.sleep(duration::interval) $$;
+COMMENT ON FUNCTION df.sleep(text) IS 'A durable pause. In: whole seconds, or an interval, as text. Out: a SLEEP future, due at a fixed moment once it is reached.';
+
 CREATE FUNCTION df.status(instance_id text) RETURNS text
 LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
 AS $$ SELECT i.status FROM df.instances i WHERE i.id = $1 $$;

@@ -247,7 +247,8 @@ export function waitForSignal(name: string | null, timeoutSeconds: number | null
  * @plv8ify_return {text}
  * @plv8ify_volatility IMMUTABLE
  */
-export function asOp(fut: string, name: string): string {
+export function asOp(fut: string | null, name: string | null): string | null {
+  if (fut === null || name === null) return null;
   refuseHelpers(fut);
   return compose.asOp(fut, name);
 }
@@ -262,7 +263,8 @@ export function asOp(fut: string, name: string): string {
  * @plv8ify_return {text}
  * @plv8ify_volatility IMMUTABLE
  */
-export function ifThenOp(condition: string, thenBranch: string): string {
+export function ifThenOp(condition: string | null, thenBranch: string | null): string | null {
+  if (condition === null || thenBranch === null) return null;
   refuseHelpers(condition, thenBranch);
   return compose.ifThenOp(condition, thenBranch);
 }
@@ -277,7 +279,8 @@ export function ifThenOp(condition: string, thenBranch: string): string {
  * @plv8ify_return {text}
  * @plv8ify_volatility IMMUTABLE
  */
-export function ifElseOp(partialIf: string, elseBranch: string): string {
+export function ifElseOp(partialIf: string | null, elseBranch: string | null): string | null {
+  if (partialIf === null || elseBranch === null) return null;
   refuseHelpers(elseBranch);
   return compose.ifElseOp(partialIf, elseBranch);
 }
@@ -291,7 +294,8 @@ export function ifElseOp(partialIf: string, elseBranch: string): string {
  * @plv8ify_return {text}
  * @plv8ify_volatility IMMUTABLE
  */
-export function loopPrefixOp(body: string): string {
+export function loopPrefixOp(body: string | null): string | null {
+  if (body === null) return null;
   refuseHelpers(body);
   return compose.loopPrefixOp(body);
 }

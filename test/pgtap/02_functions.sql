@@ -6,7 +6,7 @@ CREATE TEMPORARY TABLE expected (signature text, result text, volatility "char",
 INSERT INTO expected VALUES
     -- composers
     ('df.sql(text)', 'text', 'v', true, true), ('df.seq(text,text)', 'text', 'v', true, true), ('df."as"(text,text)', 'text', 'v', true, true),
-    ('df.sleep(bigint)', 'text', 'v', true, true), ('df.sleep(interval)', 'text', 'v', true, true), ('df.wait_for_schedule(text)', 'text', 'v', true, true),
+    ('df.sleep(bigint)', 'text', 'v', true, true), ('df.sleep(interval)', 'text', 'v', true, true), ('df.sleep(text)', 'text', 'v', true, true), ('df.wait_for_schedule(text)', 'text', 'v', true, true),
     ('df."loop"(text,text)', 'text', 'v', false, true), ('df."break"(text)', 'text', 'v', false, true), ('df."if"(text,text,text)', 'text', 'v', true, true),
     ('df.if_rows(text,text,text)', 'text', 'v', true, true), ('df."join"(text,text)', 'text', 'v', true, true), ('df.join3(text,text,text)', 'text', 'v', true, true),
     ('df.race(text,text)', 'text', 'v', true, true), ('df.http(text,text,text,jsonb,integer)', 'text', 'v', false, false),

@@ -20,6 +20,8 @@ SELECT is(made, expected, form) FROM (VALUES
     ('df.sleep of the largest bigint', df.sleep(9223372036854775807), '{"node_type":"SLEEP","query":"9223372036854775807"}'),
     ('df.sleep(smallint)', df.sleep(3::smallint), '{"node_type":"SLEEP","query":"3"}'),
     ('df.sleep(interval)', df.sleep(interval '90 minutes'), '{"node_type":"SLEEP","query":"5400"}'),
+    ('df.sleep of a literal', df.sleep('5'), '{"node_type":"SLEEP","query":"5"}'),
+    ('df.sleep of an interval as text', df.sleep('90 minutes'), '{"node_type":"SLEEP","query":"5400"}'),
     ('df.sleep(interval), parts of a second', df.sleep(interval '250 milliseconds'), '{"node_type":"SLEEP","query":"0.25"}'),
     ('df.sleep(interval), microseconds', df.sleep(interval '1.000001 s'), '{"node_type":"SLEEP","query":"1.000001"}'),
     ('df.wait_for_schedule', df.wait_for_schedule('*/5 * * * *'), '{"node_type":"WAIT_SCHEDULE","query":"{\"cron_expr\":\"*/5 * * * *\"}"}'),
@@ -51,7 +53,7 @@ SELECT is(df.seq('A', 'B'), df.seq('A', 'B'), 'the same expression gives the sam
 -- NULL ---------------------------------------------------------------------------------------------------------------
 SELECT is(made, NULL, form || ' with a NULL is NULL') FROM (VALUES
     ('df.sql', df.sql(NULL)), ('df.seq', df.seq('A', NULL)), ('df.seq', df.seq(NULL, 'B')), ('df."as"', df."as"(NULL, 'n')), ('df."as"', df."as"('A', NULL)),
-    ('df.sleep', df.sleep(NULL::bigint)), ('df.sleep', df.sleep(NULL::interval)), ('df.wait_for_schedule', df.wait_for_schedule(NULL)), ('df."if"', df."if"('C', 'T', NULL)),
+    ('df.sleep', df.sleep(NULL::bigint)), ('df.sleep', df.sleep(NULL::interval)), ('df.sleep', df.sleep(NULL)), ('df.wait_for_schedule', df.wait_for_schedule(NULL)), ('df."if"', df."if"('C', 'T', NULL)),
     ('df.if_rows', df.if_rows(NULL, 'T', 'E')), ('df."join"', df."join"('A', NULL)), ('df.join3', df.join3('A', 'B', NULL)), ('df.race', df.race(NULL, 'B'))
 ) v(form, made);
 
@@ -128,7 +130,8 @@ SELECT is(made, expected, form) FROM (VALUES
     ('a name operand', 'A'::name & 'B', df."join"('A', 'B')),
     ('|| binds before, as an ordinary operator', 'A' || 'B' ~> 'C', df.seq('AB', 'C'))
 ) v(form, made, expected);
-SELECT is(made, NULL, form || ' with a NULL is NULL') FROM (VALUES ('~>', 'A' ~> NULL), ('&', NULL & 'B'::text), ('|', 'A'::text | NULL)) v(form, made);
+SELECT is(made, NULL, form || ' with a NULL is NULL') FROM (VALUES ('~>', 'A' ~> NULL), ('&', NULL & 'B'::text), ('|', 'A'::text | NULL),
+    ('|=>', 'A' |=> NULL), ('|=>', NULL |=> 'n'), ('?>', 'C' ?> NULL), ('?>', NULL ?> 'T'), ('!>', 'C' ?> 'T' !> NULL), ('!>', NULL !> 'E'), ('@>', @> NULL::text)) v(form, made);
 SELECT throws_like($$ SELECT 'A' !> 'B' $$, '%left side of !> must be a ?> expression%', '!> behind SQL');
 SELECT throws_like($$ SELECT df.sql('A') !> 'B' $$, '%left side of !> must be a ?> expression%', '!> behind a future that is no IF');
 SELECT throws_like($$ SELECT 'C' ?> 'T' !> 'E' !> 'F' $$, '%left side of !> must be a ?> expression%', 'a second !>');

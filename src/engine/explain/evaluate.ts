@@ -49,7 +49,7 @@ const whole = (value: Text): number | null => (value === null ? null : Number(va
 
 const REQUEST = [{ name: 'headers', type: 'jsonb', fallback: null }, { name: 'timeout_seconds', type: 'integer', fallback: '30' }] as const;
 
-/** The composers by name, each with its signatures (surface §3). `sleep` has two. */
+/** The composers by name, each with its signatures (surface §3). */
 const COMPOSERS: ReadonlyMap<string, readonly Composer[]> = new Map<string, readonly Composer[]>([
   ['sql', [strict([text('query')], (a) => df.sql(at(a, A)))]],
   ['seq', [strict([text('a'), text('b')], (a) => df.seq(at(a, A), at(a, B)))]],
@@ -57,6 +57,7 @@ const COMPOSERS: ReadonlyMap<string, readonly Composer[]> = new Map<string, read
   ['sleep', [
     strict([{ name: 'seconds', type: 'bigint' }], (a) => df.sleep(at(a, A))),
     strict([{ name: 'duration', type: 'interval' }], (a) => df.sleepInterval(at(a, A))),
+    strict([text('duration')], (a) => df.sleepInterval(convert({ type: 'unknown', text: at(a, A) }, 'interval').text as string)),
   ]],
   ['wait_for_schedule', [strict([text('cron_expr')], (a, env) => df.waitForSchedule(at(a, A), (expr) => env.validateCron(expr)))]],
   ['loop', [{
@@ -157,15 +158,13 @@ function call(name: string, args: readonly Argument[], env: ComposerEnv): Value 
     const bound = bind(composer, values);
     return bound === null ? [] : [{ composer, bound }];
   });
-  const [first, second] = fitting;
-  if (first === undefined) {
+  // A literal that fits several is text: only text takes it without a cast.
+  const chosen = fitting.length > 1 ? fitting.find(({ composer }) => composer.parameters.every(({ type }) => type === 'text')) : fitting[0];
+  if (chosen === undefined) {
     const forms = signatures.map(({ parameters }) => `df.${name}(${parameters.map((p) => `${p.name} ${p.type}${p.fallback === undefined ? '' : ' (optional)'}`).join(', ')})`);
     throw new DurableError(`function ${given} does not exist; the arguments are ${forms.join(' or ')}`, { code: '42883' });
   }
-  if (second !== undefined) {
-    throw new DurableError(`function ${given} is not unique; write df.sleep(5) for seconds or df.sleep(interval '5 minutes')`, { code: '42725' });
-  }
-  const { composer, bound } = first;
+  const { composer, bound } = chosen;
   const texts = composer.parameters.map((parameter, i) => convert(bound[i] as Value, parameter.type).text);
   if (composer.strict && texts.includes(null)) return { type: 'text', text: null };
   return { type: 'text', text: composer.compose(texts, env) };
