@@ -37,6 +37,15 @@ const NO_PROOF = `CREATE OR REPLACE FUNCTION _df.written_here(writer xid) RETURN
 /** Mallory's log: which role his code ran as. */
 const LOG = `CREATE SCHEMA evil; CREATE TABLE evil.log (who name DEFAULT current_user, what text); GRANT USAGE ON SCHEMA evil TO PUBLIC; GRANT INSERT ON evil.log TO PUBLIC;`;
 
+/** Replaces a part of _df.launch() as a careless author might have written it. */
+const careless = (part: string, by: string): string => `DO $do$
+  DECLARE
+    good text := pg_get_functiondef('_df.launch()'::regprocedure);
+  BEGIN
+    IF position($part$${part}$part$ IN good) = 0 THEN RAISE 'there is no such part'; END IF;
+    EXECUTE replace(good, $part$${part}$part$, $by$${by}$by$);
+  END $do$`;
+
 async function stage(weaken: string): Promise<Scene> {
   const database = await cluster.createDatabase();
   await cluster.query(`SELECT df.grant_usage('victim'); SELECT df.grant_usage('mallory'); GRANT CREATE ON DATABASE "${database}" TO mallory;
@@ -84,6 +93,10 @@ async function tryAll(client: pg.Client, statements: readonly string[]): Promise
     });
   }
 }
+
+/** Whose instances there are besides the one on the scene. */
+const otherSubmitters = async ({ database, instance }: Scene): Promise<string[]> =>
+  (await cluster.query<{ who: string }>(`SELECT submitted_by::text AS who FROM df.instances WHERE id <> '${instance}'`, database)).map(({ who }) => who);
 
 const loggedAsOther = async ({ database }: Scene): Promise<boolean> =>
   (await cluster.query(`SELECT FROM evil.log WHERE who <> 'mallory'`, database)).length > 0;
@@ -181,7 +194,7 @@ const ATTACKS: Attack[] = [
   },
   {
     name: 'have names of one\'s own run as the installer through search_path',
-    weaken: `${['_df.enroll(text, text, text)', '_df.keep_signal(text, text, text)', 'df.start(text, text, text, text)', 'df.signal(text, text, text)'].map((f) => `ALTER FUNCTION ${f} RESET search_path;`).join(' ')}`,
+    weaken: `${['_df.enroll(text, text, text)', '_df.keep_signal(text, text, text)', 'df.start(text, text, text, text)', 'df.signal(text, text, text)', '_df.launch()'].map((f) => `ALTER FUNCTION ${f} RESET search_path;`).join(' ')}`,
     attempt: async (scene) => {
       await tryAll(scene.mallory, [
         LOG,
@@ -190,9 +203,64 @@ const ATTACKS: Attack[] = [
         `CREATE FUNCTION evil.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN INSERT INTO evil.log (what) VALUES ('eq'); RETURN $1 OPERATOR(pg_catalog.=) $2; END$$`,
         'CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq)',
         'SET search_path = evil, pg_catalog, public',
-        `SELECT df.start('SELECT 1')`, `SELECT df.signal(id, 'x') FROM df.instances`, 'CALL df.work()', `SELECT df.cancel(id) FROM df.instances`,
+        `SELECT df.start('SELECT 1')`, `SELECT df.start('SELECT 1', transaction_mode => 'new')`, `SELECT df.signal(id, 'x') FROM df.instances`, 'CALL df.work()', `SELECT df.cancel(id) FROM df.instances`,
       ]);
       return loggedAsOther(scene);
+    },
+  },
+  {
+    name: 'launch a workflow in another role\'s name', weaken: 'GRANT INSERT ON _df.launches TO PUBLIC',
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, ['victim', 'postgres'].map((role) => `INSERT INTO _df.launches (graph, slots, patience, role) VALUES ('DROP TABLE secret', 2, 5, '${role}')`));
+      return (await otherSubmitters(scene)).length > 0;
+    },
+  },
+  {
+    name: 'launch through a table of one\'s own', weaken: 'GRANT EXECUTE ON FUNCTION _df.launch() TO PUBLIC',
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [
+        'CREATE SCHEMA evil', 'CREATE TABLE evil.launches (graph text, label text, database text, slots integer, patience integer, role name, id text)',
+        'CREATE TRIGGER launch BEFORE INSERT ON evil.launches FOR EACH ROW EXECUTE FUNCTION _df.launch()',
+        `INSERT INTO evil.launches (graph, slots, patience, role) VALUES ('DROP TABLE secret', 2, 5, 'victim')`,
+      ]);
+      return (await otherSubmitters(scene)).length > 0;
+    },
+  },
+  {
+    name: 'run statements in the session that launches', weaken: 'GRANT EXECUTE ON FUNCTION _df.dblink(text, text) TO PUBLIC; ALTER FUNCTION _df.dblink(text, text) SECURITY DEFINER',
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [`SELECT * FROM _df.dblink('host=${cluster.socketDir} port=${cluster.port} user=postgres dbname=${scene.database}',
+        'UPDATE df.instances SET label = ''mine''; SELECT 1') x(v text)`]);
+      return (await cluster.query(`SELECT FROM df.instances WHERE label = 'mine'`, scene.database)).length > 0;
+    },
+  },
+  {
+    name: 'break out of the statement that launches',
+    weaken: careless(`df.start(%L, %L, %L)'`, `df.start(%L, ''%s'', %L)'`),
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, ['SET standard_conforming_strings = off', ...[`'`, `\\'`].map((quote) =>
+        `SELECT df.start('SELECT 1', $$x${quote}, NULL); RESET SESSION AUTHORIZATION; UPDATE df.instances SET label = 'mine'; SELECT concat('x$$, transaction_mode => 'new')`)]);
+      return (await cluster.query(`SELECT FROM df.instances WHERE label = 'mine'`, scene.database)).length > 0;
+    },
+  },
+  {
+    name: 'lead another role\'s launch to a server of one\'s own', weaken: careless(` || gen_random_uuid()`, ''),
+    attempt: async (scene) => {
+      await cluster.query('CREATE EXTENSION dblink; GRANT USAGE ON FOREIGN DATA WRAPPER dblink_fdw TO mallory', scene.database);
+      const conninfo = `application_name='pg_durable launch ' host='${cluster.socketDir}' port='${cluster.port}' dbname='${scene.database}' user='postgres'`;
+      await tryAll(scene.mallory, [
+        `CREATE SERVER "${conninfo.slice(0, 63)}" FOREIGN DATA WRAPPER dblink_fdw OPTIONS (host '/nowhere')`, `CREATE USER MAPPING FOR PUBLIC SERVER "${conninfo.slice(0, 63)}"`,
+      ]);
+      // Her server is away: a launch that fails asked it.
+      return scene.victim.query(`SELECT df.start('SELECT 1', transaction_mode => 'new')`).then(() => false, () => true);
+    },
+  },
+  {
+    name: 'take up all launch slots', weaken: 'GRANT SELECT, UPDATE ON _df.launch_slots TO PUBLIC',
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, ['BEGIN; SELECT FROM _df.launch_slots FOR UPDATE', 'BEGIN; SELECT pg_advisory_lock(n) FROM generate_series(0, 1000) n']);
+      await scene.victim.query('SET pg_durable.new_transaction_start_timeout = 1');
+      return scene.victim.query(`SELECT df.start('SELECT 1', transaction_mode => 'new')`).then(() => false, () => true);
     },
   },
   {
