@@ -20,6 +20,8 @@ import { classified, isAlwaysQuick, isQuick, noteDuration } from '../db/pace.ts'
 import { parseNumber } from '../db/settings.ts';
 import { query } from '../db/statement.ts';
 import { kindOf } from '../db/types.ts';
+import { identify, refuseBorrowed } from './identity.ts';
+import type { Identity } from './identity.ts';
 
 /** Most steps that share a commit. */
 const MOST_SHARED = 64;
@@ -63,11 +65,6 @@ interface ClaimRow {
   next_due: number | null;
 }
 
-const identity = query<{ oid: number; name: string; login: boolean; interval: string | null }>(`
-  SELECT r.oid::int8::float8 AS oid, r.rolname::text AS name, r.rolcanlogin AS login,
-    current_setting('pg_durable.loop_min_interval', true) AS interval
-  FROM pg_roles r WHERE r.rolname = session_user`);
-
 /**
  * Claims work of the session user for df.work: locks due branches, moves them to their next SQL step and returns the
  * steps to run in this transaction. In: the time in seconds since the epoch and the most steps wanted. Out: state run
@@ -82,9 +79,9 @@ const identity = query<{ oid: number; name: string; login: boolean; interval: st
  * @plv8ify_strict
  */
 export function claim(at: number, most: number): ClaimRow[] {
-  const me = identity()[0];
-  if (me === undefined) return [IDLE];
-  const own = openSession(me.oid);
+  const me = identify();
+  if (me === null) return [IDLE];
+  const own = openSession(me);
   const now = at * 1000;
   const claimed = pick(own, now, Math.min(most, own.size));
   if (claimed.length === 0) return [{ ...IDLE, next_due: nextTimer(me.oid, now) }];
@@ -140,7 +137,7 @@ export function finish(outcomes: string[], durations: number[], at: number): str
   // The extension was updated while the step ran, and this bundle knows nothing of what the one before it claimed.
   if (session === null || batch === null) return 'undo';
   session.batch = null;
-  const me = identity()[0];
+  const me = identify();
   const now = at * 1000;
   const port = new DatabasePort(now, parseNumber('loop_min_interval', me?.interval ?? null) * 1000, !batch.shared);
   try {
@@ -183,9 +180,9 @@ interface ExternalRow { statement: string; database: string | null; mode: ClaimR
  * @plv8ify_strict
  */
 export function claimExternalStep(at: number): ExternalRow[] {
-  const me = identity()[0];
-  if (me === undefined) return [];
-  const own = openSession(me.oid);
+  const me = identify();
+  if (me === null) return [];
+  const own = openSession(me);
   const now = at * 1000;
   const claimed = claimExternal(me.oid, now);
   if (claimed.length === 0) return [];
@@ -229,8 +226,11 @@ const IDLE: ClaimRow = { state: 'idle', statements: [], modes: [], shared: false
 const AGAIN: ClaimRow = { ...IDLE, state: 'again' };
 
 /** The session's memory, empty when another role is at work in it than before. */
-function openSession(role: number): Session {
+function openSession(me: Identity): Session {
+  const role = me.oid;
   if (session === null || session.role !== role) {
+    // Who logged in stays the same for as long as the session lives, so it is asked once.
+    refuseBorrowed(me);
     session = { role, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: MOST_SHARED, alone: false };
   }
   session.batch = null;

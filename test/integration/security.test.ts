@@ -34,6 +34,9 @@ test.after.always(() => cluster?.destroy());
 
 const NO_RLS = 'ALTER TABLE df.instances DISABLE ROW LEVEL SECURITY; ALTER TABLE df.nodes DISABLE ROW LEVEL SECURITY;';
 const NO_PROOF = `CREATE OR REPLACE FUNCTION _df.written_here(writer xid) RETURNS boolean LANGUAGE sql AS 'SELECT true';`;
+/** The bundle with one piece of its source replaced. */
+const patched = (from: string, to: string): string => `DO $do$ BEGIN EXECUTE format('CREATE OR REPLACE FUNCTION _df.bundle() RETURNS text LANGUAGE sql IMMUTABLE AS %L',
+  format('SELECT %L::text', replace(_df.bundle(), '${from}', '${to}'))); END $do$;`;
 /** Mallory's log: which role his code ran as. */
 const LOG = `CREATE SCHEMA evil; CREATE TABLE evil.log (who name DEFAULT current_user, what text); GRANT USAGE ON SCHEMA evil TO PUBLIC; GRANT INSERT ON evil.log TO PUBLIC;`;
 
@@ -316,6 +319,16 @@ const ATTACKS: Attack[] = [
         `SELECT df.start('SELECT set_config(''role'', ''victim'', false)')`, 'CALL df.work()',
       ]);
       return await count(scene.mallory, `df.instances WHERE status = 'completed'`) > 0;
+    },
+  },
+  {
+    name: 'take the rights back of a superuser who lends his session', weaken: patched('refuseBorrowed(me);', ''),
+    attempt: async (scene) => {
+      await tryAll(scene.mallory, [LOG, `SELECT df.start($$DO $do$ BEGIN EXECUTE 'RESET SESSION AUTHORIZATION'; INSERT INTO evil.log (what) VALUES ('rose'); END $do$ $$)`]);
+      const admin = await cluster.client('postgres', scene.database);
+      await tryAll(admin, ['SET SESSION AUTHORIZATION mallory', 'CALL df.work()', 'CALL df.drive(0.1)', `SELECT * FROM _df.claim_external(extract(epoch FROM clock_timestamp())::float8)`]);
+      await admin.end();
+      return loggedAsOther(scene);
     },
   },
   {

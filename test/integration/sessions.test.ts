@@ -92,6 +92,17 @@ test.serial('a step sees no temporary table of the session that started its work
   t.regex((await two.query<{ output: string }>('SELECT output FROM df.list_instances()')).rows[0]!.output, /callers_own/);
 });
 
+test.serial('a role that may not log in any more gets no step done, not even in a session that is open', async (t) => {
+  const { session } = await setUp(t);
+  const [one, two] = [await session(), await session()];
+  const id = await start(one, `'SELECT 1'`);
+  await cluster.query('ALTER ROLE alice NOLOGIN');
+  t.teardown(() => cluster.query('ALTER ROLE alice LOGIN'));
+  await two.query('CALL df.work()');
+  t.is(await statusOf(two, id), 'failed');
+  t.regex((await two.query<{ error: string }>(`SELECT error FROM df.nodes`)).rows[0]!.error, /"alice" is not permitted to log in/);
+});
+
 test.serial('a sleep may be longer than time', async (t) => {
   const { session } = await setUp(t);
   const one = await session();

@@ -93,7 +93,7 @@ SELECT is(df.setvar('shared', 'the superuser''s'), 'OK', 'df.setvar');
 SET SESSION AUTHORIZATION names_alice;
 SELECT concat_ws(' ', coalesce(df.getvar('shared'), 'none'), df.setvar('shared', 'alice''s'), df.getvar('shared'), df.setvar('shared', ''), '[' || df.getvar('shared') || ']', df.setvar('shared', 'hers'), df.unsetvar('never set')) AS alices \gset
 SELECT go('hers', 'SELECT ''{shared}''');
-CALL df.work() \gset
+\! psql -X -q -o /dev/null -U names_alice -c 'CALL df.work()' || echo 'not ok - working as names_alice'
 RESET SESSION AUTHORIZATION;
 SELECT is(:'alices'::text, 'none OK alice''s OK [] OK OK', 'each role has its own, and an empty value is one');
 SELECT is(df.getvar('shared'), 'the superuser''s', 'a superuser sees his own');
