@@ -19,7 +19,7 @@ AS $$
         EXISTS (SELECT FROM generate_series(0, 31) l(n), LATERAL (
             SELECT FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
                 AND b.due_at <= clock_timestamp_now.at LIMIT 1) d),
-        EXISTS (SELECT FROM _df.branches b WHERE b.role = a.role AND b.external AND b.due_at <= clock_timestamp_now.at),
+        EXISTS (SELECT FROM _df.branches b WHERE b.role = a.role AND b.external AND b.phase = 'external' AND b.due_at <= clock_timestamp_now.at),
         (SELECT min(d.due_at) FROM generate_series(0, 31) l(n), LATERAL (
             SELECT b.due_at FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
                 AND b.due_at > clock_timestamp_now.at ORDER BY b.due_at LIMIT 1) d)
@@ -27,7 +27,7 @@ AS $$
     CROSS JOIN (SELECT clock_timestamp() AS at) clock_timestamp_now
     LEFT JOIN pg_roles g ON g.oid = a.role
 $$;
-COMMENT ON FUNCTION _df.agenda() IS 'One row per role that has work: whether some is due here (due) or for the worker itself (external_due), and when the next timer is. role_name is NULL when the role is gone.';
+COMMENT ON FUNCTION _df.agenda() IS 'One row per role that has work: whether some is due here (due) or on a connection of its own (external_due), and when the next timer is. role_name is NULL when the role is gone.';
 REVOKE EXECUTE ON FUNCTION _df.agenda() FROM PUBLIC;
 
 CREATE FUNCTION _df.fail_role(role_oid oid, message text, due_before timestamptz DEFAULT NULL) RETURNS bigint

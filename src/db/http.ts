@@ -3,9 +3,6 @@ import { CLAIMED_COLUMNS, toClaimed } from './load.ts';
 import type { Claimed, ClaimedRow, Key } from './load.ts';
 import { command, query } from './statement.ts';
 
-/** How long a worker may be silent before its requests are taken over; three heartbeats (surface §5). */
-const SILENCE = `interval '15 seconds'`;
-
 /** A locked branch at an HTTP step, and the role whose it is. */
 export interface ClaimedRequest extends Claimed {
   readonly role: number;
@@ -26,17 +23,18 @@ export interface Allowed {
 }
 
 const lives = query(`
-  SELECT FROM df._worker_epoch w WHERE w.epoch_id = $1::uuid AND w.last_seen_at > clock_timestamp() - ${SILENCE}`, 'text');
+  SELECT FROM df._worker_epoch w
+  WHERE w.epoch_id = $1::uuid AND w.last_seen_at > clock_timestamp() - make_interval(secs => $2)`, 'text', 'float8');
 const clock = query<{ now: number; interval: string | null }>(`
   SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now, current_setting('pg_durable.loop_min_interval', true) AS interval`);
 
 const freeDead = command(`
   WITH dead AS (
     DELETE FROM _df.http_claims c WHERE NOT EXISTS (
-      SELECT FROM df._worker_epoch w WHERE w.epoch_id = c.worker AND w.last_seen_at > clock_timestamp() - ${SILENCE})
+      SELECT FROM df._worker_epoch w WHERE w.epoch_id = c.worker AND w.last_seen_at > clock_timestamp() - make_interval(secs => $1))
     RETURNING c.instance_id, c.branch)
   UPDATE _df.branches b SET due_at = clock_timestamp() FROM dead d
-  WHERE b.instance_id = d.instance_id AND b.branch = d.branch AND b.phase = 'http'`);
+  WHERE b.instance_id = d.instance_id AND b.branch = d.branch AND b.phase = 'http'`, 'float8');
 
 const dueRequests = query<ClaimedRow & { role: number }>(`
   SELECT ${CLAIMED_COLUMNS}, b.role::int8::float8 AS role
@@ -62,6 +60,16 @@ const setDue = command(`
 /** Seconds: a moment that does not come. Not infinity, which the engine's arithmetic on due times has no room for. */
 const NEVER = 1000 * 365 * 86_400;
 
+const standing = query<{ token: string; role: number | null; counts: boolean | null }>(`
+  SELECT k.token, s.role, s.counts
+  FROM unnest($1::text[], $2::text[], $3::text[]) k(instance_id, branch, token)
+  LEFT JOIN LATERAL (
+    SELECT b.role::int8::float8 AS role, b.phase = 'http' AND (SELECT i.status IN ('pending', 'running') FROM df.instances i WHERE i.id = b.instance_id)
+      AND (b.parent IS NULL OR EXISTS (SELECT FROM _df.branches p WHERE p.instance_id = b.instance_id AND p.branch = b.parent
+        AND p.phase = 'fork' AND p.forks = b.fork)) AS counts
+    FROM _df.branches b WHERE b.instance_id = k.instance_id AND b.branch = k.branch
+      AND EXISTS (SELECT FROM _df.http_claims c WHERE c.instance_id = b.instance_id AND c.branch = b.branch AND c.token = k.token::uuid)
+    OFFSET 0) s ON true`, 'text[]', 'text[]', 'text[]');
 const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i WHERE i.id = $1', 'text');
 
 const submitter = query<Submitter>(`
@@ -71,9 +79,9 @@ const submitter = query<Submitter>(`
   FROM pg_roles r WHERE r.oid = $1`, 'oid');
 const allowed = query<Allowed>('SELECT a.host, a.port FROM df.http_allowlist a WHERE a.role IS NULL OR a.role::oid = $1', 'oid');
 
-/** Whether the worker's heartbeat is fresh. */
-export function workerLives(worker: string): boolean {
-  return lives(worker).length > 0;
+/** Whether the worker was heard of within `silence` seconds. */
+export function workerLives(worker: string, silence: number): boolean {
+  return lives(worker, silence).length > 0;
 }
 
 /** The server's time in ms since the epoch, and loop_min_interval as it is set. */
@@ -81,9 +89,9 @@ export function lookAtClock(): { now: number; interval: string | null } {
   return clock()[0]!;
 }
 
-/** Frees the requests of workers that are gone. */
-export function freeDeadClaims(): void {
-  freeDead();
+/** Frees the requests of workers that are gone, or silent for `silence` seconds. */
+export function freeDeadClaims(silence: number): void {
+  freeDead(silence);
 }
 
 /** Locks up to `most` due requests of any role that nobody else has locked. */
@@ -105,6 +113,19 @@ export function postpone({ instance, branch }: Key, seconds: number): void {
 /** Whether the claim is the present one; if so it stays locked. */
 export function holdsClaim({ instance, branch }: Key, token: string): boolean {
   return lockClaim(instance, branch, token).length > 0;
+}
+
+/**
+ * How the steps of claims stand, in the same order: the role (its OID) while the claim is the present one and the step counts,
+ * otherwise `lost`.
+ */
+export function standingOf(claims: readonly (Key & { readonly token: string })[]): (number | 'lost')[] {
+  const rows = standing(claims.map((c) => c.instance), claims.map((c) => c.branch), claims.map((c) => c.token));
+  const byToken = new Map(rows.map((row) => [row.token, row]));
+  return claims.map(({ token }) => {
+    const { role, counts } = byToken.get(token)!;
+    return role !== null && counts === true ? role : 'lost';
+  });
 }
 
 /** Ends the claim. */

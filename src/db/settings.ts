@@ -12,6 +12,8 @@ const NUMBERS = {
   list_instances_max_limit: { unset: 1000, least: 1, most: 1_000_000, unit: '' },
   retention_days: { unset: 30, least: 0, most: 36_500, unit: 'days' },
   loop_min_interval: { unset: 1, least: 0, most: 3600, unit: 's' },
+  http_takeover: { unset: 15, least: 3, most: 60, unit: 's' },
+  http_max_bytes: { unset: 10_485_760, least: 1024, most: 268_435_456, unit: '' },
 } as const satisfies Record<string, Range>;
 
 /** A numeric setting, in its own unit. Raises DurableError for what is no number or out of range. */

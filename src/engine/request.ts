@@ -31,12 +31,25 @@ const DEFAULT_TIMEOUT = 30;
 const WHOLE_REFERENCE = /^\s*(?:\{[^{}]+\}|\$[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)?\??)\s*$/;
 
 /**
- * @param query the node's query, JSON text
- * @param fill  substitutes into raw text
+ * @param query      the node's query, JSON text
+ * @param substitute into raw text
+ * @param most       bytes that the body may have. What is far above is not even put together; the worker counts exactly.
  * @throws DurableError for a reference that cannot be filled in, or one inside `data_b64` that is not the whole value
  */
-export function fillRequest(query: string, fill: (text: string) => string): HttpRequest {
+export function fillRequest(query: string, substitute: (text: string) => string, most: number): HttpRequest {
   const config = new Map(members(query));
+  let size = 0;
+  const fill = (template: string): string => {
+    const filled = substitute(template);
+    size += filled.length;
+    // base64 and its line ends are a third and a little more; the rest is for headers.
+    if (size > 2 * most + 65_536) {
+      throw new DurableError(`the request has at least ${size} characters, which is over the limit of ${most} bytes for its body`, {
+        hint: 'An operator can raise pg_durable.http_max_bytes.',
+      });
+    }
+    return filled;
+  };
   const parts = config.get('parts');
   const headers = config.get('headers');
   return {

@@ -15,15 +15,17 @@ import type { Branch, Outcome, Run } from '../engine/run.ts';
 import { DurableError } from '../graph/errors.ts';
 import { announceWork, discard, failInstance, flush } from '../db/flush.ts';
 import {
-  allowedFor, claimRequests, endClaim, freeDeadClaims, holdsClaim, isLive, keepClaim, lockRequest, lookAtClock, workerLives, postpone, submitterOf,
+  allowedFor, claimRequests, endClaim, freeDeadClaims, holdsClaim, isLive, keepClaim, lockRequest, lookAtClock, postpone, standingOf, submitterOf, workerLives,
 } from '../db/http.ts';
 import type { Allowed, ClaimedRequest } from '../db/http.ts';
 import { loadRuns } from '../db/load.ts';
 import { Busy, DatabasePort } from '../db/port.ts';
-import { httpMode, parseNumber } from '../db/settings.ts';
+import { httpMode, numberSetting, parseNumber } from '../db/settings.ts';
 
 /** Seconds until a step whose instance is locked is looked at again. */
 const BUSY_PAUSE = 0.5;
+/** Characters of requests above which one call claims no more; the rest stays due. */
+const MOST_CLAIMED = 16 * 1024 * 1024;
 
 interface RequestRow {
   instance: string;
@@ -46,10 +48,12 @@ interface RequestRow {
  * @plv8ify_strict
  */
 export function claimHttp(worker: string, most: number): RequestRow[] {
-  if (!workerLives(worker)) return [];
+  const silence = numberSetting('http_takeover');
+  if (!workerLives(worker, silence)) return [];
   const { now, interval } = lookAtClock();
   const mode = httpMode();
-  freeDeadClaims();
+  const mostBytes = numberSetting('http_max_bytes');
+  freeDeadClaims(silence);
   const claimed = most < 1 ? [] : claimRequests(most);
   if (claimed.length === 0) return [];
   const stale = claimed.filter((c) => !c.alive || (c.status !== 'pending' && c.status !== 'running'));
@@ -61,9 +65,11 @@ export function claimHttp(worker: string, most: number): RequestRow[] {
   const port = new DatabasePort(now, parseNumber('loop_min_interval', interval) * 1000, false);
   const lists = new Map<number, Allowed[]>();
   const rows: RequestRow[] = [];
+  let size = 0;
   for (const one of live) {
     const run = runs.get(one.instance);
     if (run === undefined) continue;
+    if (size > MOST_CLAIMED) break;
     try {
       const role = admit(one.role, mode, run.program.nodes[one.branch.pc]!.type);
       let allowed: Allowed[] | null = null;
@@ -71,7 +77,8 @@ export function claimHttp(worker: string, most: number): RequestRow[] {
         allowed = lists.get(one.role) ?? allowedFor(one.role);
         lists.set(one.role, allowed);
       }
-      const request = JSON.stringify({ ...filled(run, one.branch, port), key: idempotencyKey(run, one.branch), allowed });
+      const request = JSON.stringify({ ...filled(run, one.branch, port, mostBytes), key: idempotencyKey(run, one.branch), allowed });
+      size += request.length;
       rows.push({ instance: run.id, branch: one.branch.key, token: keepClaim(keyOf(one), worker), role, request });
     } catch (error) {
       if (end(one, run, failure(error), port) === 'busy') postpone(keyOf(one), BUSY_PAUSE);
@@ -114,8 +121,68 @@ export function finishHttp(instance: string, branch: string, token: string, outc
   return verdict;
 }
 
+interface LostRow {
+  token: string;
+  outcome: string | null;
+}
+
+interface Claim {
+  instance: string;
+  branch: string;
+  token: string;
+  multipart: boolean;
+}
+
+/**
+ * Says which requests in flight are to be given up. In: claims as a JSON array of {"instance", "branch", "token", "multipart"}. Out: for each of those its token, and as outcome {"message", "hint"} as JSON with which _df.finish_http is to be called because the submitter may make no request any more; NULL: the step does not count any more (cancelled, a lost race, taken over), and the claim has ended.
+ *
+ * @plv8ify_schema_name _df
+ * @plv8ify_name lost_http
+ * @plv8ify_param {text} claims
+ * @plv8ify_table {token text, outcome text}
+ * @plv8ify_security definer
+ * @plv8ify_execute private
+ * @plv8ify_strict
+ */
+export function lostHttp(claims: string): LostRow[] {
+  const mode = httpMode();
+  const held = JSON.parse(claims) as Claim[];
+  const refusals = new Map<string, string | null>();
+  const standings = standingOf(held);
+  return held.flatMap((claim, at): LostRow[] => {
+    const { token, multipart } = claim;
+    const standing = standings[at]!;
+    if (typeof standing === 'number') {
+      const key = `${standing} ${multipart}`;
+      if (!refusals.has(key)) refusals.set(key, refusal(standing, mode, multipart ? 'HTTP_MULTIPART' : 'HTTP'));
+      const outcome = refusals.get(key)!;
+      return outcome === null ? [] : [{ token, outcome }];
+    }
+    if (holdsClaim(claim, token)) {
+      const locked = lockRequest(claim);
+      // The worker asks again.
+      if (locked === 'busy') return [];
+      if (locked !== 'gone') discard([claim]);
+      endClaim(claim);
+    }
+    return [{ token, outcome: null }];
+  });
+}
+
+/** Why the role may make no request now, as JSON; null when it may. */
+function refusal(role: number, mode: ReturnType<typeof httpMode>, type: string): string | null {
+  try {
+    admit(role, mode, type);
+    return null;
+  } catch (error) {
+    if (!(error instanceof DurableError)) throw error;
+    const { message, hint } = error;
+    return JSON.stringify({ message, hint });
+  }
+}
+
 /** The submitter's name. Raises DurableError where it may make no request now. */
-function admit(role: number, mode: 'off' | 'allowlist' | 'all', type: string): string {
+function admit(role: number, mode: ReturnType<typeof httpMode>, type: string): string {
   if (mode === 'off') {
     throw new DurableError('outbound HTTP requests are disabled, because pg_durable.http is off', {
       code: '55000', hint: "An administrator can set pg_durable.http to 'allowlist' or 'all', where the worker's own session sees it.",
@@ -136,8 +203,8 @@ function admit(role: number, mode: 'off' | 'allowlist' | 'all', type: string): s
   return name;
 }
 
-function filled(run: Run, branch: Branch, port: DatabasePort): ReturnType<typeof fillRequest> {
-  return fillRequest(run.program.nodes[branch.pc]!.query!, (text) => substituteNode(run, branch, text, 'raw', port));
+function filled(run: Run, branch: Branch, port: DatabasePort, mostBytes: number): ReturnType<typeof fillRequest> {
+  return fillRequest(run.program.nodes[branch.pc]!.query!, (text) => substituteNode(run, branch, text, 'raw', port), mostBytes);
 }
 
 /** The same for every try of one execution of the node, another for every round of a loop. */

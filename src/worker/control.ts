@@ -17,8 +17,6 @@ import {
 import { readSettings, SettingError, type ServerSettings } from './settings.ts';
 import { whyIncompatible } from './versions.ts';
 
-/** ms between heartbeats (contract: surface §5). */
-const HEARTBEAT = 5_000;
 /** ms until a query on this connection is given up and the connection with it: it has died without a word. */
 const QUERY_TIMEOUT = 15_000;
 /** The longest pause between two tries, in ms: work goes on within a second of the server accepting connections. */
@@ -75,6 +73,8 @@ export class Control {
   #saidAt = 0;
   /** Server's clock minus the worker's, ms. */
   #offset = 0;
+  /** ms between heartbeats. */
+  #heartbeat = 0;
 
   constructor(options: ControlOptions, events: ControlEvents) {
     this.#options = options;
@@ -207,11 +207,11 @@ export class Control {
       log.info('server.ready', { server: describePlace(place), extension: version });
       this.#events.ready(settings, overdue);
       let sweepAt = clock.now();
-      let beatAt = clock.now() + HEARTBEAT;
+      let beatAt = clock.now() + this.#heartbeat;
       while (!this.#stopping) {
         const now = clock.now();
         if (now >= beatAt) {
-          beatAt = now + HEARTBEAT;
+          beatAt = now + this.#heartbeat;
           await this.#beat(client);
         }
         if (now >= sweepAt) {
@@ -252,7 +252,9 @@ export class Control {
     const before = clock.now();
     const { now, settings } = await clockAndSettings(client);
     this.#offset = now - (before + clock.now()) / 2;
-    return readSettings(settings);
+    const read = readSettings(settings);
+    this.#heartbeat = read.heartbeat;
+    return read;
   }
 
   /** Waits the whole delay, unless the worker stops. */

@@ -12,7 +12,12 @@ export interface ServerSettings {
   readonly acquireTimeout: number;
   /** ms between two sweeps of the retention duty; 0 = never. */
   readonly reconcileInterval: number;
+  /** ms between heartbeats: three fit into the silence after which a worker's HTTP requests are taken over. */
+  readonly heartbeat: number;
 }
+
+/** The longest pause between heartbeats, in ms (contract: surface §5). */
+const LONGEST_HEARTBEAT = 5_000;
 
 interface Rule {
   readonly name: string;
@@ -28,6 +33,7 @@ const RULES = {
   reconcileInterval: { name: 'pg_durable.reconcile_interval', fallback: 3600, least: 0, most: 86400, unit: 's' },
   // The retention function applies this one itself; it is checked here so that a slip is met at start, not an hour later.
   retentionDays: { name: 'pg_durable.retention_days', fallback: 30, least: 0, most: 36500, unit: 'days' },
+  httpTakeover: { name: 'pg_durable.http_takeover', fallback: 15, least: 3, most: 60, unit: 's' },
 } as const satisfies Record<string, Rule>;
 
 /** Names to be read with `current_setting(name, true)`. */
@@ -50,6 +56,7 @@ export function readSettings(values: ReadonlyMap<string, string | null>): Server
     maxUserConnections: read(RULES.maxUserConnections),
     acquireTimeout: read(RULES.acquireTimeout) * 1000,
     reconcileInterval: read(RULES.reconcileInterval) * 1000,
+    heartbeat: Math.min(LONGEST_HEARTBEAT, read(RULES.httpTakeover) * 1000 / 3),
   };
 }
 

@@ -156,7 +156,8 @@ export class Worker {
     const now = this.#clock.now();
     const requests = this.#http.busy;
     const { quiet } = this.#scheduler;
-    if (rows.some(({ externalDue }) => externalDue)) this.#http.wake();
+    // HTTP steps are not on the agenda: their runner looks for itself. With --once it has done so if nothing was done since.
+    if (this.#roundSteps !== 0) this.#http.wake();
     for (const { role, name, canLogin, due, externalDue, nextDue } of rows) {
       if (name !== null) this.#names.set(role, name);
       if (nextDue !== null) this.#scheduler.timer(role, this.#control.toLocal(nextDue) + 1);

@@ -1,41 +1,13 @@
 /** One request against a real server on loopback: messages, limits, time, TLS, the address that is connected to. */
-import test, { type ExecutionContext } from 'ava';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
+import test from 'ava';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { connect, type AddressInfo, type Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { gzipSync, brotliCompressSync, deflateSync } from 'node:zlib';
 import { fillRequest } from '../../src/engine/request.ts';
-import { readRanges } from '../../src/worker/http/address.ts';
-import { proxyFor } from '../../src/worker/http/connect.ts';
-import { make, type Means } from '../../src/worker/http/make.ts';
 import { compose, type HttpRequest } from '../../src/worker/http/message.ts';
 import { HostQueues } from '../../src/worker/http/queues.ts';
 import { readHttpSettings } from '../../src/worker/http/settings.ts';
-
-const opened = readRanges('127.0.0.0/8');
-const means: Means = { agent: 'test/1', mostBytes: 100_000, opened, resolve: async () => ['127.0.0.1'], environment: {} };
-const running = new AbortController().signal;
-const plain = { method: 'GET', body: null, parts: null, headers: [], timeout: 10, key: 'k', allowed: null };
-
-async function listen(t: ExecutionContext, server: Server & { closeAllConnections?(): void }): Promise<number> {
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
-  t.teardown(() => { server.closeAllConnections?.(); server.close(); });
-  return (server.address() as AddressInfo).port;
-}
-
-const serve = (t: ExecutionContext, handler: RequestListener): Promise<number> => listen(t, createServer(handler));
-
-interface Envelope { status: number; body: string; encoding: string; headers: Record<string, string>; ok: boolean; duration_ms: number }
-
-async function ask(request: Partial<HttpRequest> & { url: string }, other: Partial<Means> = {}): Promise<{ envelope: Envelope; error: string }> {
-  const outcome = await make({ ...plain, ...request }, { ...means, ...other }, running);
-  const value = JSON.parse(outcome.slice(1)) as Envelope & { message: string };
-  return outcome.startsWith('r') ? { envelope: value, error: '' } : { envelope: {} as Envelope, error: value.message };
-}
+import { ask, certificate, listen, plain, serve } from './_http.ts';
 
 async function read(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -193,14 +165,6 @@ test('a failure names method, url and code, with 512 bytes of the body, and no p
   t.is(error, `HTTP GET http://a.example:${port}/x?y=1 failed with status 500: ${'a'.repeat(511)}`);
 });
 
-function certificate(t: ExecutionContext, name: string): { key: string; cert: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'pg-durable-tls-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
-}
-
 test('TLS asks for the name, and does not trust a stranger', async (t) => {
   const names: string[] = [];
   const server = createTlsServer({ ...certificate(t, 'tls.example'), SNICallback: (wanted, done) => { names.push(wanted); done(null); } }, (_, response) => { response.end(); });
@@ -209,35 +173,14 @@ test('TLS asks for the name, and does not trust a stranger', async (t) => {
   t.deepEqual(names, ['tls.example']);
 });
 
-test('a proxy connects to the address that was checked', async (t) => {
-  const asked: string[] = [];
-  const proxy = createServer();
-  const target = await listen(t, createTlsServer(certificate(t, 'tls.example'), (_, response) => { response.end(); }));
-  proxy.on('connect', (request, socket) => {
-    asked.push(`${request.url} ${request.headers['proxy-authorization']}`);
-    if (request.url!.endsWith(':1')) return socket.end('HTTP/1.1 403 Forbidden\r\n\r\n');
-    const onward = connect(target, '127.0.0.1', () => { socket.write('HTTP/1.1 200 OK\r\n\r\n'); onward.pipe(socket); socket.pipe(onward); });
-    onward.on('error', () => socket.destroy());
-    socket.on('error', () => onward.destroy());
-  });
-  const environment = { HTTPS_PROXY: `http://u:p@127.0.0.1:${await listen(t, proxy)}`, NO_PROXY: 'internal.example' };
-  t.regex((await ask({ url: `https://tls.example:${target}/` }, { environment, resolve: async () => ['127.0.0.7'] })).error, /self-signed certificate/);
-  t.regex((await ask({ url: 'https://tls.example:1/' }, { environment })).error, /proxy 127\.0\.0\.1:\d+ answered 403 to CONNECT/);
-  const login = `Basic ${Buffer.from('u:p').toString('base64')}`;
-  t.deepEqual(asked, [`127.0.0.7:${target} ${login}`, `127.0.0.1:1 ${login}`]);
-  t.is(proxyFor(new URL('http://a.example'), environment), null);
-  t.is(proxyFor(new URL('https://x.internal.example'), environment), null);
-  t.throws(() => proxyFor(new URL('https://a.example'), { HTTPS_PROXY: 'socks5://x' }), { message: /HTTPS_PROXY/ });
-});
-
 test('a query is filled in where the contract says', (t) => {
   const fill = (text: string): string => text.replaceAll('{v}', 'V').replaceAll('$r', 'R');
   const query = JSON.stringify({ url: 'http://{v}/', method: 'post', body: '$r {v}', headers: { '{v}': '{v}', B: true, C: null }, timeout_seconds: 7 });
-  t.deepEqual(fillRequest(query, fill), { url: 'http://V/', method: 'POST', body: 'R V', parts: null, headers: [['{v}', 'V'], ['B', 'true']], timeout: 7 });
+  t.deepEqual(fillRequest(query, fill, 100), { url: 'http://V/', method: 'POST', body: 'R V', parts: null, headers: [['{v}', 'V'], ['B', 'true']], timeout: 7 });
   const part = (data: string): string => JSON.stringify({ url: 'u', method: 'PUT', parts: [{ name: '{v}', filename: '$r', content_type: '{v}', data_b64: data }] });
-  t.deepEqual(fillRequest(part(' $r '), fill).parts, [{ name: 'V', filename: 'R', contentType: '{v}', data: ' R ' }]);
-  for (const whole of ['{v}', '$r', '$r?', '$r.data', '$r.data?', 'QUJD', '']) t.notThrows(() => fillRequest(part(whole), fill), whole);
-  for (const mixed of ['{v}{v}', 'A$r', '$r A', '{v', '$r.*', '$r.a.b']) t.throws(() => fillRequest(part(mixed), fill), { message: /Only a whole-value reference/ }, mixed);
+  t.deepEqual(fillRequest(part(' $r '), fill, 100).parts, [{ name: 'V', filename: 'R', contentType: '{v}', data: ' R ' }]);
+  for (const whole of ['{v}', '$r', '$r?', '$r.data', '$r.data?', 'QUJD', '']) t.notThrows(() => fillRequest(part(whole), fill, 100), whole);
+  for (const mixed of ['{v}{v}', 'A$r', '$r A', '{v', '$r.*', '$r.a.b']) t.throws(() => fillRequest(part(mixed), fill, 100), { message: /Only a whole-value reference/ }, mixed);
 });
 
 test('hosts take turns, each up to its limit', (t) => {

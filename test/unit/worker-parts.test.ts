@@ -99,11 +99,17 @@ test('instants are read from ISO text only, exactly', (t) => {
 
 const settings = (values: Record<string, string | null>): ReturnType<typeof readSettings> => readSettings(new Map(Object.entries(values)));
 
+test('three heartbeats fit into the silence after which requests are taken over', (t) => {
+  t.is(settings({ 'pg_durable.http_takeover': '3' }).heartbeat, 1_000);
+  t.is(settings({ 'pg_durable.http_takeover': '1min' }).heartbeat, 5_000);
+  t.throws(() => settings({ 'pg_durable.http_takeover': '2' }), { message: /http_takeover is "2", but it must be a whole number from 3 to 60 seconds/ });
+});
+
 test('settings have the defaults and ranges of the contract', (t) => {
-  t.deepEqual(settings({}), { maxUserConnections: 10, acquireTimeout: 30_000, reconcileInterval: 3_600_000 });
+  t.deepEqual(settings({}), { maxUserConnections: 10, acquireTimeout: 30_000, reconcileInterval: 3_600_000, heartbeat: 5_000 });
   t.deepEqual(
     settings({ 'pg_durable.max_user_connections': '3', 'pg_durable.execution_acquire_timeout': '2min', 'pg_durable.reconcile_interval': '0', 'pg_durable.retention_days': '' }),
-    { maxUserConnections: 3, acquireTimeout: 120_000, reconcileInterval: 0 },
+    { maxUserConnections: 3, acquireTimeout: 120_000, reconcileInterval: 0, heartbeat: 5_000 },
   );
   t.is(SETTING_NAMES.length, 4);
 });

@@ -4,6 +4,7 @@
  * Only public unicast addresses are. What is special about an address is ipaddr.js's knowledge; what is added here is what
  * lies inside an IPv6 address that carries an IPv4 one, and that IPv6 is public in 2000::/3 only.
  */
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
@@ -12,8 +13,8 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 export type Range = [Address, number];
 
 const GLOBAL_UNICAST: Range = ipaddr.parseCIDR('2000::/3');
-/** Documentation (RFC 9637), and the outer ends of transition relays that no longer exist. */
-const NOT_PUBLIC: readonly Range[] = ['3fff::/20', '192.88.99.0/24', '192.0.0.0/24'].map((cidr) => ipaddr.parseCIDR(cidr));
+/** Documentation (RFC 9637), protocol assignments, and the outer ends of transition relays that no longer exist. */
+const NOT_PUBLIC: readonly Range[] = ['3fff::/20', '2001::/23', '192.88.99.0/24', '192.0.0.0/24'].map((cidr) => ipaddr.parseCIDR(cidr));
 
 /** Thrown for a list of ranges that cannot be read. */
 export class AddressRangeError extends Error {
@@ -26,14 +27,22 @@ export class AddressRangeError extends Error {
  */
 export function readRanges(text: string): Range[] {
   return text.split(/[,\s]+/).filter((word) => word !== '').map((word) => {
-    try {
-      if (word.includes('/')) return ipaddr.parseCIDR(word);
-      const address = ipaddr.parse(word);
-      return [address, address.kind() === 'ipv4' ? 32 : 128];
-    } catch {
-      throw new AddressRangeError(`"${word}" is no range of addresses such as 10.1.0.0/16, fd00::/8 or 127.0.0.1`);
+    const [base = '', bits] = word.split('/', 2);
+    // ipaddr.js reads short and octal spellings too: 10/8 would be 0.0.0.0/8.
+    if (isIP(base) !== 0 && !base.includes('%')) {
+      try {
+        return bits === undefined ? [ipaddr.parse(base), isIP(base) === 4 ? 32 : 128] : ipaddr.parseCIDR(word);
+      } catch {
+        // Too many bits, or something behind them.
+      }
     }
+    throw new AddressRangeError(`"${word}" is no range of addresses such as 10.1.0.0/16, fd00::/8 or 127.0.0.1`);
   });
+}
+
+/** Whether an address, without brackets, lies in one of the ranges. */
+export function isWithin(text: string, ranges: readonly Range[]): boolean {
+  return contains(ranges, ipaddr.parse(text));
 }
 
 /**
@@ -42,7 +51,7 @@ export function readRanges(text: string): Range[] {
  */
 export function notPublic(text: string, opened: readonly Range[]): string | null {
   const plainText = hexadecimal(text);
-  if (plainText === null || !ipaddr.isValid(plainText)) return 'unreadable';
+  if (plainText === null || isIP(plainText) === 0) return 'unreadable';
   const address = ipaddr.parse(plainText);
   if (contains(opened, address)) return null;
   if (address.kind() === 'ipv4') return plain(address as ipaddr.IPv4);

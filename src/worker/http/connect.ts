@@ -5,22 +5,18 @@
  * check and connection; the name is used for TLS only.
  */
 import { once } from 'node:events';
-import { request } from 'node:http';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { RequestFailure } from './refusal.ts';
+import { tunnel } from './proxy.ts';
 import { hostOf, portOf } from './target.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** ms that one of several addresses is given before the next one is tried. */
 const ADDRESS_TIME = 5_000;
-const PROXY_PORTS: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443' };
 
 /**
  * Opens a connection for a URL, through the proxy if there is one for it.
  * @param addresses tried one after the other
- * @throws the error of the last address; RequestFailure when the proxy refuses
+ * @throws the error of the last address, RequestFailure when it is the proxy's answer
  */
 export async function open(url: URL, addresses: readonly string[], proxy: URL | null, signal: AbortSignal): Promise<Socket> {
   let failure: unknown = null;
@@ -28,33 +24,29 @@ export async function open(url: URL, addresses: readonly string[], proxy: URL | 
     let socket: Socket | null = null;
     try {
       const brief = at < addresses.length - 1 ? AbortSignal.any([signal, AbortSignal.timeout(ADDRESS_TIME)]) : signal;
-      socket = proxy === null ? await tcp(address, portOf(url), brief) : await tunnel(proxy, address, portOf(url), signal);
+      socket = proxy === null ? await tcp(address, portOf(url), brief) : await throughProxy(proxy, address, portOf(url), brief);
       return url.protocol === 'https:' ? await secure(socket, hostOf(url), signal) : socket;
     } catch (error) {
       socket?.destroy();
       signal.throwIfAborted();
       // A server that was reached and is not the right one is not looked for elsewhere.
-      if (socket !== null || error instanceof RequestFailure) throw error;
+      if (socket !== null) throw error;
       failure = error;
     }
   }
   throw failure;
 }
 
-/**
- * The proxy for a URL: HTTPS_PROXY for https, unless NO_PROXY names the host or a suffix of it.
- * @throws RequestFailure for a proxy that cannot be used
- */
-export function proxyFor(url: URL, environment: Environment): URL | null {
-  if (url.protocol !== 'https:') return null;
-  const text = environment['https_proxy'] || environment['HTTPS_PROXY'] || '';
-  if (text === '') return null;
-  const host = hostOf(url);
-  const exempt = (environment['no_proxy'] || environment['NO_PROXY'] || '').split(',').map((entry) => entry.trim().toLowerCase().replace(/^\*?\./, ''));
-  if (exempt.some((entry) => entry === '*' || (entry !== '' && (host === entry || host.endsWith(`.${entry}`))))) return null;
-  const proxy = URL.canParse(text) ? new URL(text) : null;
-  if (proxy === null || !(proxy.protocol in PROXY_PORTS)) throw new RequestFailure('HTTPS_PROXY of the worker is no http:// or https:// url');
-  return proxy;
+/** The proxy is the operator's choice and may be anywhere: its own address is not checked. */
+async function throughProxy(proxy: URL, address: string, port: number, signal: AbortSignal): Promise<Socket> {
+  let carrier = await tcp(hostOf(proxy), portOf(proxy), signal);
+  try {
+    if (proxy.protocol === 'https:') carrier = await secure(carrier, hostOf(proxy), signal);
+    return await tunnel(carrier, proxy, address, port, signal);
+  } catch (error) {
+    carrier.destroy();
+    throw error;
+  }
 }
 
 async function tcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
@@ -79,24 +71,4 @@ async function settled(socket: Socket, event: string, signal: AbortSignal): Prom
   }
   // Between this moment and the one at which the HTTP client takes over, an error must not be unhandled.
   socket.on('error', () => undefined);
-}
-
-/** Has the proxy connect to the address. The proxy is the operator's choice and may be anywhere. */
-async function tunnel(proxy: URL, address: string, port: number, signal: AbortSignal): Promise<Socket> {
-  const plain = await tcp(hostOf(proxy), Number(proxy.port || PROXY_PORTS[proxy.protocol]), signal);
-  const carrier = proxy.protocol === 'https:' ? await secure(plain, hostOf(proxy), signal) : plain;
-  const authority = `${isIP(address) === 6 ? `[${address}]` : address}:${port}`;
-  const login = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
-  const asked = request({
-    method: 'CONNECT', path: authority, setHost: false, createConnection: () => carrier, signal,
-    headers: { Host: authority, ...(login !== ':' && { 'Proxy-Authorization': `Basic ${Buffer.from(login).toString('base64')}` }) },
-  });
-  asked.end();
-  // An answer other than 200 comes as `connect` too.
-  const [response, socket] = await once(asked, 'connect', { signal }) as [{ statusCode?: number }, Socket];
-  if (response.statusCode !== 200) {
-    socket.destroy();
-    throw new RequestFailure(`the proxy ${proxy.host} answered ${response.statusCode ?? 0} to CONNECT`);
-  }
-  return socket;
 }

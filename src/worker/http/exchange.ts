@@ -4,11 +4,11 @@
  * The client is Node's own: it is maintained with the runtime that the worker needs anyway, takes a connection that somebody else
  * has opened, follows no redirect, and reads no proxy variable by itself. What it lacks, decompression and limits, is here.
  */
-import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { abortable } from './abort.ts';
 import type { Response } from './envelope.ts';
 import type { Message } from './message.ts';
 import { RequestFailure } from './refusal.ts';
@@ -25,27 +25,28 @@ const DECODERS: Readonly<Record<string, () => NodeJS.ReadWriteStream>> = {
  */
 export async function exchange(socket: Socket, url: URL, method: string, message: Message, most: number, signal: AbortSignal): Promise<Response> {
   try {
-    const asked = request({
-      method, path: `${url.pathname}${url.search}`, setHost: false, createConnection: () => socket, signal,
-      headers: { Host: url.host, ...authorization(url, message), ...message.headers },
-    });
-    const failed = once(asked, 'error').then(([error]) => { throw error; });
-    // Whoever sends a response before it has read the request may reset the connection; the response counts.
-    failed.catch(() => undefined);
-    asked.end(message.body ?? undefined);
-    const [response] = await Promise.race([once(asked, 'response'), failed]) as [IncomingMessage];
-    const { headers } = response;
-    const { body, decoded } = await read(response, most);
-    const kept = { ...headers };
-    // They spoke of the body as it was sent.
-    if (decoded) for (const name of ['content-encoding', 'content-length']) delete kept[name];
-    return { status: response.statusCode!, headers: kept, body };
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
+    return await abortable(converse(socket, url, method, message, most), signal);
   } finally {
     socket.destroy();
   }
+}
+
+async function converse(socket: Socket, url: URL, method: string, message: Message, most: number): Promise<Response> {
+  const asked = request({
+    method, path: `${url.pathname}${url.search}`, setHost: false, createConnection: () => socket,
+    headers: { Host: url.host, ...authorization(url, message), ...message.headers },
+  });
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    // Whoever sends a response before it has read the request may reset the connection; the response counts.
+    asked.on('response', resolve).on('error', reject);
+    asked.on('upgrade', () => reject(new RequestFailure('the server switched to another protocol unasked')));
+    asked.end(message.body ?? undefined);
+  });
+  const { body, decoded } = await read(response, most);
+  const headers = { ...response.headers };
+  // They spoke of the body as it was sent.
+  if (decoded) for (const name of ['content-encoding', 'content-length']) delete headers[name];
+  return { status: response.statusCode!, headers, body };
 }
 
 async function read(response: IncomingMessage, most: number): Promise<{ body: Buffer; decoded: boolean }> {
@@ -53,7 +54,7 @@ async function read(response: IncomingMessage, most: number): Promise<{ body: Bu
   const announced = Number(response.headers['content-length'] ?? 0);
   if (announced > most) throw over(announced, most);
   const raw = await collect(response, most);
-  const known = encodings.length <= MOST_ENCODINGS && encodings.every((word) => word in DECODERS);
+  const known = encodings.length <= MOST_ENCODINGS && encodings.every((word) => Object.hasOwn(DECODERS, word));
   if (encodings.length === 0 || !known || raw.length === 0) return { body: raw, decoded: false };
   let body = raw;
   for (const encoding of encodings.reverse()) {

@@ -22,6 +22,9 @@ export interface Message {
   readonly body: Buffer | null;
 }
 
+const RAISE = 'An operator can raise pg_durable.http_max_bytes.';
+/** Bytes that url and headers may have together; few servers read more. */
+const MOST_HEAD = 65_536;
 /** Set by the worker or by the connection: to let them be chosen would be to let one request hide another, or another host. */
 const OWN: ReadonlySet<string> = new Set([
   'host', 'content-length', 'transfer-encoding', 'connection', 'keep-alive', 'upgrade', 'expect', 'te', 'trailer', 'proxy-connection',
@@ -41,7 +44,7 @@ export function compose(request: HttpRequest, agent: string, most: number): Mess
     headers.set('content-type', ['Content-Type', [`multipart/form-data; boundary=${form.boundary}`]]);
     body = form.body;
   } else if (request.body !== null) {
-    limit(Buffer.byteLength(request.body), most);
+    limit(Buffer.byteLength(request.body), most, 'body', RAISE);
     body = Buffer.from(request.body);
     preset(headers, 'Content-Type', looksLikeJson(request.body) ? 'application/json' : 'text/plain; charset=utf-8');
   }
@@ -49,6 +52,8 @@ export function compose(request: HttpRequest, agent: string, most: number): Mess
   preset(headers, 'Accept', '*/*');
   preset(headers, 'Accept-Encoding', 'gzip, deflate, br');
   preset(headers, 'Idempotency-Key', request.key);
+  const head = [...headers.values()].flatMap(([name, values]) => values.map((value) => name.length + value.length + 4));
+  limit(head.reduce((sum, size) => sum + size, request.url.length), MOST_HEAD, 'head (url and headers)', 'Send what is large as the body.');
   if (body !== null || request.method !== 'GET') headers.set('content-length', ['Content-Length', [String(body?.length ?? 0)]]);
   return { headers: Object.fromEntries([...headers.values()].map(([name, values]) => [name, values.length === 1 ? values[0]! : values])), body };
 }
@@ -63,7 +68,7 @@ export function multipart(parts: NonNullable<HttpRequest['parts']>, most: number
   const chunks: Buffer[] = [];
   let size = 0;
   const add = (chunk: Buffer): void => {
-    limit(size += chunk.length, most);
+    limit(size += chunk.length, most, 'body', RAISE);
     chunks.push(chunk);
   };
   parts.forEach(({ name, filename, contentType, data }, at) => {
@@ -124,10 +129,8 @@ function preset(headers: Headers, name: string, value: string): void {
   if (!headers.has(name.toLowerCase())) headers.set(name.toLowerCase(), [name, [value]]);
 }
 
-function limit(size: number, most: number): void {
-  if (size > most) {
-    throw new RequestFailure(`the request's body of ${size} bytes is over the limit of ${most} bytes`, 'An operator can raise pg_durable.http_max_bytes.');
-  }
+function limit(size: number, most: number, what: string, hint: string): void {
+  if (size > most) throw new RequestFailure(`the request's ${what} of ${size} bytes is over the limit of ${most} bytes`, hint);
 }
 
 function looksLikeJson(text: string): boolean {

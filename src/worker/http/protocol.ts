@@ -11,17 +11,36 @@ export interface ClaimedRequest {
   readonly token: string;
   /** The submitter's name. */
   readonly role: string;
+  /** Characters of the request as it came. */
+  readonly size: number;
   readonly request: HttpRequest;
+}
+
+/** A claimed request that is to be given up. */
+export interface LostRequest {
+  readonly token: string;
+  /** How its step ends; null: its step does not count any more. */
+  readonly outcome: { readonly message: string; readonly hint?: string } | null;
 }
 
 /** Claims up to `most` requests for this worker. */
 export async function claimHttp(client: ClientBase, epoch: string, most: number): Promise<ClaimedRequest[]> {
-  const { rows } = await client.query<Omit<ClaimedRequest, 'request'> & { request: string }>(
+  const { rows } = await client.query<Omit<ClaimedRequest, 'request' | 'size'> & { request: string }>(
     `SELECT (s.c).instance AS instance, (s.c).branch AS branch, (s.c).token AS token, (s.c).role AS role, (s.c).request AS request
        FROM (SELECT _df.claim_http($1::pg_catalog.uuid, $2::pg_catalog.int4) AS c FROM ${GUARD} OFFSET 0) s`,
     [epoch, most],
   );
-  return rows.map((row) => ({ ...row, request: JSON.parse(row.request) as HttpRequest }));
+  return rows.map((row) => ({ ...row, size: row.request.length, request: JSON.parse(row.request) as HttpRequest }));
+}
+
+/** Those of the claimed requests that are to be given up. */
+export async function lostHttp(client: ClientBase, claimed: readonly ClaimedRequest[]): Promise<LostRequest[]> {
+  const claims = claimed.map(({ instance, branch, token, request: { parts } }) => ({ instance, branch, token, multipart: parts !== null }));
+  const { rows } = await client.query<{ token: string; outcome: string | null }>(
+    `SELECT (s.l).token AS token, (s.l).outcome AS outcome FROM (SELECT _df.lost_http($1::pg_catalog.text) AS l FROM ${GUARD} OFFSET 0) s`,
+    [JSON.stringify(claims)],
+  );
+  return rows.map(({ token, outcome }) => ({ token, outcome: outcome === null ? null : JSON.parse(outcome) as LostRequest['outcome'] }));
 }
 
 /** Records an outcome. Returns `done`, `gone` (it does not count any more) or `busy` (call again). */

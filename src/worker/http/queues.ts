@@ -9,6 +9,16 @@ export class HostQueues<T> {
     else queue.push(item);
   }
 
+  /** Takes an item out that waits. Returns whether it did. */
+  remove(host: string, item: T): boolean {
+    const queue = this.#waiting.get(host);
+    const at = queue?.indexOf(item) ?? -1;
+    if (at === -1) return false;
+    queue!.splice(at, 1);
+    if (queue!.length === 0) this.#waiting.delete(host);
+    return true;
+  }
+
   /** The next item of a host with fewer than `most` under way, which then counts as under way; null if there is none. */
   take(most: number): { host: string; item: T } | null {
     for (const [host, queue] of this.#waiting) {

@@ -13,15 +13,22 @@ import { workerConnection, type Place } from '../connection.ts';
 import { errorFields, type Log } from '../log.ts';
 import { SettingError } from '../settings.ts';
 import { make } from './make.ts';
-import { claimHttp, finishHttp, readHttpValues, type ClaimedRequest } from './protocol.ts';
+import { claimHttp, finishHttp, lostHttp, readHttpValues, type ClaimedRequest } from './protocol.ts';
 import { HostQueues } from './queues.ts';
+import { RequestFailure } from './refusal.ts';
 import { readHttpSettings, type HttpSettings } from './settings.ts';
 import { systemResolve, type Resolve } from './target.ts';
 
-/** ms between two looks for requests that a dead worker has left. */
+/** ms between two looks for requests that a dead worker has left, and for those whose notification was lost. */
 const LOOK = 5_000;
+/** ms between two looks for requests under way that are to be given up. */
+const WATCH = 1_000;
 /** Requests claimed in one call: their bodies come in one answer. */
 const MOST_CLAIMED = 20;
+/** Requests that may wait for their host, for each that may be under way: they must not keep those to other hosts from being claimed. */
+const WAITING = 4;
+/** Characters of requests that wait, above which nothing is claimed. */
+const MOST_WAITING_SIZE = 64 * 1024 * 1024;
 const QUERY_TIMEOUT = 60_000;
 
 export interface RunnerOptions {
@@ -42,22 +49,34 @@ export interface RunnerEvents {
   idle(): void;
 }
 
+/** A request that is claimed and not finished. */
+interface Held {
+  readonly one: ClaimedRequest;
+  /** Host and port, as far as the url can be read. */
+  readonly host: string;
+  readonly control: AbortController;
+}
+
 export class HttpRunner {
   readonly #options: RunnerOptions;
   readonly #events: RunnerEvents;
   readonly #bell: Bell;
-  readonly #stop = new AbortController();
-  readonly #queues = new HostQueues<ClaimedRequest>();
-  /** Claimed and not finished. */
-  #held = 0;
+  /** By token. */
+  readonly #held = new Map<string, Held>();
+  readonly #queues = new HostQueues<Held>();
+  #waitingSize = 0;
+  #underWay = 0;
   #client: Promise<pg.Client> | null = null;
   #settings: HttpSettings | null = null;
   #asked = false;
   #pulling = false;
   #serving = false;
   #stopping = false;
+  /** The worker's end does not wait any longer. */
+  #letGo = false;
   #said = '';
   #cancelLook: CancelTimer = () => undefined;
+  #cancelWatch: CancelTimer | null = null;
 
   constructor(options: RunnerOptions, events: RunnerEvents) {
     this.#options = options;
@@ -67,7 +86,7 @@ export class HttpRunner {
 
   /** Requests and calls that are under way. */
   get busy(): number {
-    return this.#held + (this.#pulling ? 1 : 0);
+    return this.#held.size + (this.#pulling ? 1 : 0);
   }
 
   /** The engine is there: claims from now on. */
@@ -103,7 +122,9 @@ export class HttpRunner {
     const { clock } = this.#options;
     const end = clock.now() + grace;
     for (let left = grace; left > 0 && this.busy > 0; left = end - clock.now()) await this.#bell.wait(left);
-    this.#stop.abort(new Error('the worker stops'));
+    this.#letGo = true;
+    this.#cancelWatch?.();
+    for (const { control } of this.#held.values()) control.abort(new GivenUp());
     this.#drop();
   }
 
@@ -115,14 +136,12 @@ export class HttpRunner {
         this.#asked = false;
         const client = await this.#connected();
         this.#settings = readHttpSettings(await readHttpValues(client));
-        const free = Math.max(0, this.#settings.mostRequests - this.#held);
+        const { mostRequests } = this.#settings;
+        const room = this.#waitingSize < MOST_WAITING_SIZE ? Math.min(mostRequests - this.#underWay, (1 + WAITING) * mostRequests - this.#held.size) : 0;
         // With no room it still asks for none, which frees what dead workers hold.
-        const claimed = await claimHttp(client, this.#options.epoch, Math.min(free, MOST_CLAIMED));
-        for (const one of claimed) {
-          this.#held++;
-          this.#queues.add(hostKey(one), one);
-        }
-        if (claimed.length > 0 && claimed.length < free) this.#asked = true;
+        const claimed = await claimHttp(client, this.#options.epoch, Math.max(0, Math.min(room, MOST_CLAIMED)));
+        for (const one of claimed) this.#hold(one);
+        if (claimed.length > 0) this.#asked = true;
         this.#begin();
       }
       this.#said = '';
@@ -135,36 +154,73 @@ export class HttpRunner {
     this.#settled();
   }
 
-  #begin(): void {
-    const { mostPerHost } = this.#settings!;
-    for (let next = this.#queues.take(mostPerHost); next !== null; next = this.#queues.take(mostPerHost)) void this.#run(next.host, next.item);
+  #hold(one: ClaimedRequest): void {
+    const { url } = one.request;
+    const held = { one, host: URL.canParse(url) ? new URL(url).host : '', control: new AbortController() };
+    this.#held.set(one.token, held);
+    this.#queues.add(held.host, held);
+    this.#waitingSize += one.size;
+    this.#cancelWatch ??= this.#options.clock.after(WATCH, () => void this.#watch());
   }
 
-  async #run(host: string, one: ClaimedRequest): Promise<void> {
+  #begin(): void {
+    const { mostRequests, mostPerHost } = this.#settings!;
+    while (this.#underWay < mostRequests) {
+      const held = this.#queues.take(mostPerHost)?.item;
+      if (held === undefined) return;
+      this.#waitingSize -= held.one.size;
+      this.#underWay++;
+      void this.#run(held, () => {
+        this.#underWay--;
+        this.#queues.leave(held.host);
+        this.#begin();
+      });
+    }
+  }
+
+  /** @param made called once, when the request itself is over */
+  async #run({ one, control }: Held, made: () => void): Promise<void> {
     const { log, version, resolve, environment } = this.#options;
     const { mostBytes, opened } = this.#settings!;
     try {
       const outcome = await make(one.request, {
         agent: `pg_durable/${version}`, mostBytes, opened, resolve: resolve ?? systemResolve, environment: environment ?? process.env,
-      }, this.#stop.signal).finally(() => this.#queues.leave(host));
-      this.#begin();
+      }, control).finally(made);
       const verdict = await this.#finish(one, outcome);
       log.debug('http.done', { role: one.role, instance: one.instance, method: one.request.method, ok: outcome.startsWith('r'), verdict });
       if (verdict === 'done') this.#events.finished();
     } catch (error) {
-      // Aborted because the worker stops, or a fault of ours: the claim ends with the worker's row.
-      if (!this.#stop.signal.aborted) log.error('http.fault', { instance: one.instance, ...errorFields(error) });
+      if (error instanceof GivenUp) log.debug('http.given_up', { role: one.role, instance: one.instance });
+      else log.error('http.fault', { instance: one.instance, ...errorFields(error) });
     }
-    this.#held--;
+    this.#held.delete(one.token);
     this.wake();
     this.#settled();
+  }
+
+  /** Gives up what is not to be made any more: the connection and the place are free for others. */
+  async #watch(): Promise<void> {
+    try {
+      for (const { token, outcome } of await lostHttp(await this.#connected(), [...this.#held.values()].map(({ one }) => one))) {
+        const held = this.#held.get(token);
+        if (held === undefined) continue;
+        held.control.abort(outcome === null ? new GivenUp() : new RequestFailure(outcome.message, outcome.hint));
+        if (!this.#queues.remove(held.host, held)) continue;
+        this.#waitingSize -= held.one.size;
+        void this.#run(held, () => undefined);
+      }
+    } catch (error) {
+      this.#complain(error);
+      this.#drop();
+    }
+    this.#cancelWatch = this.#held.size > 0 && !this.#letGo ? this.#options.clock.after(WATCH, () => void this.#watch()) : null;
   }
 
   /** Records an outcome, for as long as it takes. */
   async #finish(one: ClaimedRequest, made: string): Promise<string> {
     const backoff = new Backoff(20, 1_000);
     let outcome = made;
-    while (!this.#stop.signal.aborted) {
+    while (!this.#letGo) {
       try {
         const verdict = await finishHttp(await this.#connected(), one, outcome);
         if (verdict !== 'busy') return verdict;
@@ -180,7 +236,8 @@ export class HttpRunner {
       }
       await new Promise<void>((resolve) => { this.#options.clock.after(backoff.next(), resolve); });
     }
-    throw this.#stop.signal.reason;
+    // Others take it over when the worker's row is gone.
+    throw new GivenUp();
   }
 
   /** The connection, opened when there is none. */
@@ -223,7 +280,7 @@ export class HttpRunner {
   }
 }
 
-/** Requests are counted per host and port, as far as the url can be read. */
-function hostKey({ request: { url } }: ClaimedRequest): string {
-  return URL.canParse(url) ? new URL(url).host : '';
+/** Nobody waits for the request any more, or this worker must let go of it. */
+class GivenUp extends Error {
+  override readonly name = 'GivenUp';
 }
