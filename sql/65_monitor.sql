@@ -47,8 +47,9 @@ BEGIN
         END IF;
         EXIT WHEN current IN ('completed', 'failed', 'cancelled');
         IF clock_timestamp() >= deadline THEN
+            -- Not query_canceled, which EXCEPTION WHEN OTHERS does not catch.
             RAISE EXCEPTION 'Timeout after %s waiting for instance %, which is %', timeout_seconds, $1, current
-                USING ERRCODE = 'query_canceled', HINT = 'Is a worker running, or did this transaction start the instance? It runs after COMMIT.';
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Is a worker running, or did this transaction start the instance? It runs after COMMIT.';
         END IF;
         PERFORM pg_sleep(pause);
         pause := least(pause * 1.5, 0.1);

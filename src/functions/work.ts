@@ -12,14 +12,16 @@ import { isAlive } from '../engine/fork.ts';
 import { resultText } from '../engine/rows.ts';
 import { substituteNode } from '../engine/names.ts';
 import type { Branch, Details, Outcome, Run } from '../engine/run.ts';
-import { announceWork, discard, failInstance, flush, lockFree } from '../db/flush.ts';
-import { claimDue, claimExternal, claimHeld, loadRuns, nextTimer } from '../db/load.ts';
+import { announceWork, flush, lockFree } from '../db/flush.ts';
+import { claimDue, claimExternal, claimHeld, nextTimer } from '../db/load.ts';
 import type { Claimed, Key } from '../db/load.ts';
 import { Busy, DatabasePort, Over } from '../db/port.ts';
 import { classified, isAlwaysQuick, isQuick, noteDuration } from '../db/pace.ts';
 import { parseNumber } from '../db/settings.ts';
 import { query } from '../db/statement.ts';
 import { kindOf } from '../db/types.ts';
+import { admit, failSteps, steps } from './due.ts';
+import type { AtStep } from './due.ts';
 import { identify, refuseBorrowed } from './identity.ts';
 import type { Identity } from './identity.ts';
 
@@ -98,7 +100,13 @@ export function claim(at: number, most: number): ClaimRow[] {
       letGo(own, runs, run, error);
     }
   }
-  if (!me.login) refuseLogin(runs, me.name, port);
+  // A submitter that may not log in any more gets no step done (semantics §3).
+  if (!me.login) {
+    failSteps(runs, {
+      kind: 'failed', text: `SQL execution failed: role "${me.name}" is not permitted to log in`,
+      details: { sqlstate: '28000', hint: 'Give it LOGIN again: ALTER ROLE … LOGIN.' },
+    }, port);
+  }
   const ready = steps(runs, now);
   for (const { run, branch } of ready) {
     if (run.database !== null) makeExternal(run, branch);
@@ -122,7 +130,7 @@ export function claim(at: number, most: number): ClaimRow[] {
  * Records how the steps of the last claim ended and moves their branches on, in the same transaction. In: per step
  * that ran its outcome ("n" no rows; "r", type OIDs, then the rows as JSON, separated by U+001E; "e" and the error as
  * JSON) and how long it took in ms, and the time in seconds since the epoch. Out: done (commit) or undo (roll back:
- * the steps must not count, or must run one by one).
+ * the steps must not count, or must run one by one). A step that cancelled its own instance counts.
  *
  * @plv8ify_schema_name _df
  * @plv8ify_param {text[]} outcomes
@@ -155,6 +163,8 @@ export function finish(outcomes: string[], durations: number[], at: number): str
     }
   } catch (error) {
     if (!(error instanceof Busy || error instanceof Over)) throw error;
+    // Rolling that back would take the cancellation back, and the step would run again for ever.
+    if (error instanceof Over && !batch.shared && batch.steps.some(({ run }) => cancelledHere(run.id).length > 0)) return 'done';
     session.alone = true;
     session.held = [...batch.steps.map((step) => ({ ...key(step), template: null })), ...session.held];
     return 'undo';
@@ -260,22 +270,6 @@ function claimMore(own: Session, claimed: readonly Claimed[], now: number, most:
   return claimDue(own.role, own.lane, now, most).filter((c) => !known.has(`${c.instance}${c.branch.key}`));
 }
 
-/** The runs of claimed branches that still count; the other branches are removed. */
-function admit(claimed: readonly Claimed[]): Map<string, Run> {
-  const stale = claimed.filter((c) => !c.alive || (c.status !== 'pending' && c.status !== 'running'));
-  const live = claimed.filter((c) => !stale.includes(c));
-  const { runs, broken } = loadRuns([...new Set(live.map((c) => c.instance))]);
-  for (const { instance, branch, status } of live) {
-    const run = runs.get(instance);
-    if (run === undefined) continue;
-    run.status = status!;
-    run.branches.set(branch.key, branch);
-  }
-  for (const [instance, problem] of broken) failInstance(instance, problem);
-  discard([...stale, ...live.filter((c) => !runs.has(c.instance))].map((c) => ({ instance: c.instance, branch: c.branch.key })));
-  return runs;
-}
-
 /** Takes a run out of the transaction, unchanged, because it is locked or over. */
 function letGo(own: Session, runs: Map<string, Run>, run: Run, error: unknown): void {
   if (!(error instanceof Busy || error instanceof Over)) throw error;
@@ -286,42 +280,10 @@ function letGo(own: Session, runs: Map<string, Run>, run: Run, error: unknown): 
   if (error instanceof Busy) own.alone = true;
 }
 
-/** A submitter that may not log in any more gets no step done (semantics §3). */
-function refuseLogin(runs: Map<string, Run>, role: string, port: DatabasePort): void {
-  for (const run of runs.values()) {
-    for (let found = steps([[run.id, run]], port.now); found.length > 0; found = steps([[run.id, run]], port.now)) {
-      for (const { branch } of found) {
-        finishStep(run, branch, {
-          kind: 'failed', text: `SQL execution failed: role "${role}" is not permitted to log in`,
-          details: { sqlstate: '28000', hint: `Give it LOGIN again: ALTER ROLE … LOGIN.` },
-        }, port);
-      }
-    }
-    if (run.statusChanged) port.hold(run);
-  }
-}
-
-/**
- * The branches that stand at a SQL step and that this session may run: those it has locked, made or moved. The others
- * of a run that was loaded whole may be running elsewhere at this moment.
- */
-function steps(runs: Iterable<[string, Run]>, now: number): { run: Run; branch: Branch }[] {
-  const found = [];
-  for (const [, run] of runs) {
-    if (run.status !== 'running') continue;
-    for (const branch of run.branches.values()) {
-      if (branch.state === 'clean' && branch.address === null) continue;
-      if ((branch.phase === 'ready' || branch.phase === 'running') && branch.state !== 'gone'
-        && branch.due !== null && branch.due <= now) found.push({ run, branch });
-    }
-  }
-  return found;
-}
-
 /** Fills the chosen steps' statements in and hands them out; what cannot be filled in fails here. */
 function dispatch(
-  own: Session, runs: Map<string, Run>, here: readonly { run: Run; branch: Branch }[],
-  chosen: readonly { run: Run; branch: Branch }[], port: DatabasePort, shared: boolean,
+  own: Session, runs: Map<string, Run>, here: readonly AtStep[],
+  chosen: readonly AtStep[], port: DatabasePort, shared: boolean,
 ): ClaimRow[] {
   const batch: Batch = { runs, steps: [], shared };
   const modes: ClaimRow['modes'] = [];
@@ -367,6 +329,10 @@ function confirm({ run, branch }: Step, port: DatabasePort): void {
 }
 
 const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i WHERE i.id = $1', 'text');
+
+/** Finds the instance if this transaction cancelled it, which its own step did. */
+const cancelledHere = query(`
+  SELECT i.id FROM df.instances i WHERE i.id = $1 AND i.status = 'cancelled' AND _df.written_here(i.xmin)`, 'text');
 
 /** Moves a branch on by what its step's statement did. */
 function conclude(step: Step, outcome: string, shared: boolean, own: Session, port: DatabasePort): void {
