@@ -1,4 +1,5 @@
--- What the worker asks and tells. Its own role needs EXECUTE on these four and no more; the owner has it.
+-- What the worker asks and tells. Its own role needs EXECUTE on these, on _df.sweep_retention and on the calls for HTTP
+-- steps, and no more; the owner has it.
 
 CREATE FUNCTION _df.agenda()
 RETURNS TABLE (role_oid oid, role_name text, can_login boolean, due boolean, external_due boolean, next_due timestamptz)
@@ -58,15 +59,22 @@ END $$;
 COMMENT ON FUNCTION _df.fail_role(oid, text, timestamptz) IS 'Fails the instances of a role that have work due, because no session of that role can be had. In: the role, why, and the moment before which the work must have been due (NULL: now). Out: how many.';
 REVOKE EXECUTE ON FUNCTION _df.fail_role(oid, text, timestamptz) FROM PUBLIC;
 
-CREATE FUNCTION _df.heartbeat(epoch uuid) RETURNS void
-LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION _df.heartbeat(epoch uuid, worker text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    -- Older workers, which do not say their version, would run SQL steps and leave the others where they are for ever.
+    -- At this SQLSTATE they stop and repeat the message.
+    IF coalesce(string_to_array(substring(worker FROM '^[0-9]+[.][0-9]+[.][0-9]+'), '.')::integer[] < ARRAY[0, 2, 4], true) THEN
+        RAISE EXCEPTION 'pg_durable % needs a worker of version 0.2.4 or later, and this one is %', df.version(), coalesce(worker, 'older')
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Start the pg-durable worker of the release that is installed.';
+    END IF;
     DELETE FROM df._worker_epoch w WHERE w.last_seen_at < clock_timestamp() - interval '60 seconds' AND w.epoch_id <> epoch;
     INSERT INTO df._worker_epoch (epoch_id, started_at, last_seen_at) VALUES (epoch, clock_timestamp(), clock_timestamp())
     ON CONFLICT (epoch_id) DO UPDATE SET last_seen_at = excluded.last_seen_at;
-$$;
-COMMENT ON FUNCTION _df.heartbeat(uuid) IS 'Says that the worker with this epoch is alive, and forgets workers unseen for 60 s.';
-REVOKE EXECUTE ON FUNCTION _df.heartbeat(uuid) FROM PUBLIC;
+END $$;
+COMMENT ON FUNCTION _df.heartbeat(uuid, text) IS 'Says that the worker with this epoch and version is alive, and forgets workers unseen for 60 s. Error: a worker that is too old to do all of the work here.';
+REVOKE EXECUTE ON FUNCTION _df.heartbeat(uuid, text) FROM PUBLIC;
 
 CREATE FUNCTION _df.retire(epoch uuid) RETURNS void
 LANGUAGE sql VOLATILE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp

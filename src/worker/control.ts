@@ -9,13 +9,13 @@ import { Backoff } from './backoff.ts';
 import { Bell } from './bell.ts';
 import type { Clock } from './clock.ts';
 import { describePlace, workerConnection, type Place } from './connection.ts';
-import { classifyCall, classifyConnect } from './failures.ts';
+import { classifyConnect } from './failures.ts';
 import { errorFields, type Log } from './log.ts';
 import {
-  CHANNEL, clockAndSettings, extensionVersion, heartbeat, knowsOverdue, listen, lookUpRole, readAgenda, retire, type AgendaRow,
+  CHANNEL, clockAndSettings, extensionVersion, heartbeat, listen, lookUpRole, readAgenda, retire, type AgendaRow,
 } from './protocol.ts';
 import { readSettings, SettingError, type ServerSettings } from './settings.ts';
-import { whyIncompatible } from './versions.ts';
+import { whyIncompatible, whyPartial } from './versions.ts';
 
 /** ms until a query on this connection is given up and the connection with it: it has died without a word. */
 const QUERY_TIMEOUT = 15_000;
@@ -39,8 +39,8 @@ export interface ControlOptions {
 }
 
 export interface ControlEvents {
-  /** The engine is there and notifications are heard; the agenda follows. */
-  ready(settings: ServerSettings, overdue: boolean): void;
+  /** The engine is there, with all that this worker does or without some (`whole`), and notifications are heard; the agenda follows. */
+  ready(settings: ServerSettings, whole: boolean): void;
   /** The settings as read with a heartbeat. */
   settings(settings: ServerSettings): void;
   agenda(rows: readonly AgendaRow[]): void;
@@ -194,25 +194,28 @@ export class Control {
 
   /** Serves while the extension is there in this version. */
   async #serve(client: pg.Client, version: string): Promise<void> {
-    const { clock, log, epoch, sweep, place } = this.#options;
+    const { clock, log, sweep, place } = this.#options;
+    const partial = whyPartial(version);
+    const beat = (): Promise<boolean> => heartbeat(client, this.#options.epoch, partial === null ? this.#options.version : null);
     try {
       const settings = await this.#measure(client);
-      const overdue = await knowsOverdue(client);
       // LISTEN comes before the agenda: what commits in between is then seen by one of the two.
       await listen(client);
-      await heartbeat(client, epoch);
+      await beat();
       this.#backoff.reset();
       this.#said = '';
       this.#everReady = true;
       log.info('server.ready', { server: describePlace(place), extension: version });
-      this.#events.ready(settings, overdue);
+      if (partial !== null) log.warn('extension.older', { message: partial });
+      this.#events.ready(settings, partial === null);
       let sweepAt = clock.now();
       let beatAt = clock.now() + this.#heartbeat;
       while (!this.#stopping) {
         const now = clock.now();
         if (now >= beatAt) {
           beatAt = now + this.#heartbeat;
-          await this.#beat(client);
+          if (!await beat()) throw new EngineGone('the extension is gone');
+          await this.#remeasure(client);
         }
         if (now >= sweepAt) {
           sweepAt = now + sweep;
@@ -226,17 +229,13 @@ export class Control {
         if (!this.#agendaAsked) await this.#rest(Math.min(sweepAt, beatAt) - clock.now());
       }
     } catch (error) {
-      if (error instanceof EngineGone || classifyCall(error) === 'absent') {
-        // Dropped between two looks. If the extension is there after all, its schema is not what this worker knows.
-        if (await extensionVersion(client) === version) throw error;
-        return;
-      }
-      throw error;
+      // Dropped or updated between two looks? If it is there as it was, its schema is not what this worker knows.
+      const answered = error instanceof EngineGone || error instanceof pg.DatabaseError;
+      if (!answered || await extensionVersion(client).catch(() => version) === version) throw error;
     }
   }
 
-  async #beat(client: pg.Client): Promise<void> {
-    if (!await heartbeat(client, this.#options.epoch)) throw new EngineGone('the extension is gone');
+  async #remeasure(client: pg.Client): Promise<void> {
     try {
       this.#events.settings(await this.#measure(client));
     } catch (error) {

@@ -98,16 +98,6 @@ export async function extensionVersion(client: ClientBase): Promise<string | nul
   return rows[0]?.version ?? null;
 }
 
-/** Whether `_df.fail_role` takes a moment before which the work must have been due. */
-export async function knowsOverdue(client: ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ known: boolean }>(
-    `SELECT true AS known FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace
-      WHERE n.nspname OPERATOR(pg_catalog.=) '_df' AND p.proname OPERATOR(pg_catalog.=) 'fail_role'
-        AND p.pronargs OPERATOR(pg_catalog.=) 3`,
-  );
-  return rows.length > 0;
-}
-
 /** The server's clock (ms since 1970) and the settings that steer the worker. */
 export async function clockAndSettings(client: ClientBase): Promise<{ now: number; settings: Map<string, string | null> }> {
   const { rows } = await client.query<{ now: number; name: string; value: string | null }>(
@@ -149,9 +139,15 @@ export async function lookUpRole(client: ClientBase, role: number): Promise<{ na
   return row === undefined ? null : { name: row.name, canLogin: row.can_login };
 }
 
-/** Says that this worker lives. Returns false when the extension is not there. */
-export async function heartbeat(client: ClientBase, epoch: string): Promise<boolean> {
-  const { rows } = await client.query(`SELECT _df.heartbeat($1::pg_catalog.uuid) FROM ${GUARD}`, [epoch]);
+/**
+ * Says that this worker lives, and of which version it is; null to an extension that does not ask. Returns false when the
+ * extension is not there.
+ * @throws the server's error, when the extension needs another worker
+ */
+export async function heartbeat(client: ClientBase, epoch: string, version: string | null): Promise<boolean> {
+  const { rows } = version === null
+    ? await client.query(`SELECT _df.heartbeat($1::pg_catalog.uuid) FROM ${GUARD}`, [epoch])
+    : await client.query(`SELECT _df.heartbeat($1::pg_catalog.uuid, $2::pg_catalog.text) FROM ${GUARD}`, [epoch, version]);
   return rows.length > 0;
 }
 

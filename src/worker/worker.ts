@@ -50,7 +50,8 @@ export class Worker {
   readonly #retention: Retention;
   #settings: ServerSettings | null = null;
   #limits: Limits = { open: 1, busy: 1, perRole: 1, idle: 0, acquireTimeout: 1 };
-  #knowsOverdue = false;
+  /** The extension has all that this worker does. */
+  #whole = false;
   #watchClient = true;
   #stopping = false;
   /** Lets go of external steps that outlast the grace. */
@@ -80,7 +81,7 @@ export class Worker {
       },
     });
     this.#control = new Control({ place, version, sweep, impatient: once, epoch, clock, log }, {
-      ready: (settings, overdue) => this.#ready(settings, overdue),
+      ready: (settings, whole) => this.#ready(settings, whole),
       settings: (settings) => this.#apply(settings),
       agenda: (rows) => this.#agenda(rows),
       notified: (role) => this.#notified(role),
@@ -132,11 +133,12 @@ export class Worker {
 
   // --- news from the control connection -----------------------------------------------------------------------------
 
-  #ready(settings: ServerSettings, overdue: boolean): void {
-    this.#knowsOverdue = overdue;
+  #ready(settings: ServerSettings, whole: boolean): void {
+    this.#whole = whole;
     this.#apply(settings);
     this.#scheduler.resume();
-    this.#http.serve();
+    if (whole) this.#http.serve();
+    else this.#http.pause();
     this.#retries.clear();
     this.#pump();
   }
@@ -149,10 +151,11 @@ export class Worker {
     const perRole = Math.min(maxPerRole ?? Math.ceil(busy * 0.8), busy);
     this.#limits = { open, busy, perRole, idle, acquireTimeout: settings.acquireTimeout };
     this.#scheduler.setLimits(this.#limits);
-    if (!this.#options.once) this.#retention.every(settings.reconcileInterval);
+    if (!this.#options.once) this.#retention.every(this.#whole ? settings.reconcileInterval : 0);
   }
 
-  #agenda(rows: readonly AgendaRow[]): void {
+  #agenda(read: readonly AgendaRow[]): void {
+    const rows = this.#whole ? read : read.map((row) => ({ ...row, externalDue: false }));
     const now = this.#clock.now();
     const requests = this.#http.busy;
     const { quiet } = this.#scheduler;
@@ -350,7 +353,7 @@ export class Worker {
     const own = perRole < busy ? ` (${perRole} of them for one role)` : '';
     const message = `connection limit reached: all sessions were busy, max_user_connections=${this.#settings?.maxUserConnections ?? busy}${own}. ` +
       `Timed out after ${acquireTimeout / 1000}s`;
-    if (this.#knowsOverdue) await this.#refusals.failOverdue(role, message, acquireTimeout);
+    if (this.#whole) await this.#refusals.failOverdue(role, message, acquireTimeout);
     else this.#log.warn('role.starved', { role: this.#names.get(role), message });
   }
 

@@ -9,7 +9,7 @@ SET allow_system_table_mods = on;
 CREATE SCHEMA df; CREATE SCHEMA _df;
 GRANT USAGE ON SCHEMA df, _df TO PUBLIC;
 INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
-  VALUES (99999, 'pg_durable', 10, 'df'::regnamespace, false, '0.2.2');
+  VALUES (99999, 'pg_durable', 10, 'df'::regnamespace, false, '0.2.4');
 
 CREATE TABLE _df.work (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, role oid NOT NULL, due timestamptz NOT NULL DEFAULT clock_timestamp(),
   lasts float8 NOT NULL DEFAULT 0, failed text, leaves text);
@@ -20,7 +20,7 @@ CREATE TABLE _df.calls (who name DEFAULT session_user, pid int DEFAULT pg_backen
 CREATE TABLE df._worker_epoch (epoch_id uuid PRIMARY KEY, started_at timestamptz DEFAULT now(), last_seen_at timestamptz DEFAULT now());
 GRANT ALL ON ALL TABLES IN SCHEMA _df TO PUBLIC;
 
-CREATE FUNCTION df.version() RETURNS text LANGUAGE sql AS $$ SELECT '0.2.2' $$;
+CREATE FUNCTION df.version() RETURNS text LANGUAGE sql AS $$ SELECT '0.2.4' $$;
 
 CREATE PROCEDURE df.work(max_seconds double precision DEFAULT 10, max_steps integer DEFAULT 10000,
   INOUT steps bigint DEFAULT 0, INOUT next_due timestamptz DEFAULT NULL, INOUT more boolean DEFAULT false,
@@ -59,7 +59,7 @@ CREATE FUNCTION _df.fail_role(role_oid oid, message text, due_before timestamptz
     RETURNING 1)
   SELECT count(*) FROM gone
 $$;
-CREATE FUNCTION _df.heartbeat(epoch uuid) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION _df.heartbeat(epoch uuid, worker text) RETURNS void LANGUAGE sql AS $$
   INSERT INTO df._worker_epoch (epoch_id) VALUES (epoch) ON CONFLICT (epoch_id) DO UPDATE SET last_seen_at = clock_timestamp()
 $$;
 CREATE FUNCTION _df.retire(epoch uuid) RETURNS void LANGUAGE sql AS $$ DELETE FROM df._worker_epoch WHERE epoch_id = epoch $$;

@@ -34,9 +34,9 @@ export class WorkerProcess {
   #stderr = '';
   readonly exit: Promise<number | null>;
 
-  /** Starts a worker on a database. */
-  static async start(url: string, flags: readonly string[] = [], environment: Record<string, string> = {}): Promise<WorkerProcess> {
-    return new WorkerProcess(await commandPath(), url, flags, environment);
+  /** Starts a worker on a database; of the present sources, unless `command` is another. */
+  static async start(url: string, flags: readonly string[] = [], environment: Record<string, string> = {}, command?: string): Promise<WorkerProcess> {
+    return new WorkerProcess(command ?? await commandPath(), url, flags, environment);
   }
 
   private constructor(command: string, url: string, flags: readonly string[], environment: Record<string, string>) {

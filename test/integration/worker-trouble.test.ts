@@ -120,7 +120,7 @@ test.serial('what somebody puts in the place of a dropped extension is not calle
   await cluster.query(`${DROP_FAKE}; CREATE SCHEMA _df; CREATE TABLE _df.trap (who name);
     CREATE FUNCTION _df.agenda() RETURNS TABLE (role_oid oid, role_name text, can_login boolean, due boolean, external_due boolean, next_due timestamptz)
       LANGUAGE sql AS $$ INSERT INTO _df.trap VALUES (current_user) RETURNING 1::oid, '', true, true, false, now() $$;
-    CREATE FUNCTION _df.heartbeat(uuid) RETURNS void LANGUAGE sql AS $$ INSERT INTO _df.trap VALUES (current_user) $$;
+    CREATE FUNCTION _df.heartbeat(uuid, text) RETURNS void LANGUAGE sql AS $$ INSERT INTO _df.trap VALUES (current_user) $$;
     SELECT pg_notify('pg_durable', 'alice'::regrole::oid::text)`, database);
   await worker.event('extension.absent');
   t.is(await countOf('trap', database), 0);
