@@ -14,6 +14,8 @@ const NOWHERE: Surroundings = { before: '', after: '' };
 /** A cast to text right behind: there a number goes in quotes, since `1e+300::text` would spell out 300 zeros. */
 const CAST_TO_TEXT = /^\s*::\s*(?:pg_catalog\s*\.\s*)?"?(?:text|varchar|bpchar|character|char|name)\b/i;
 const CAST = /^\s*::/;
+/** A zero whose sign only a floating-point type keeps: `(-0)` would be the integer 0. */
+const NEGATIVE_ZERO = /^-[0.]+(?:e|$)/i;
 /** Operator characters at the end that would swallow a minus sign: `--` is a comment, `@-` and `^-` are operators. */
 const SWALLOWS_MINUS = /-$|[~!@#%^&|`?][-+*/<>=~!@#%^&|`?]*$/;
 /** Behind these a quote would begin another kind of literal (E'…', U&'…') or go on with the one that just ended. */
@@ -36,7 +38,7 @@ export function stringLiteral(text: string, { before, after }: Surroundings = NO
 
 /**
  * A raw JSON value as a SQL literal: strings quoted, numbers and booleans bare, objects and arrays as quoted JSON text,
- * null as NULL. A number is written so that a following cast applies to all of it: `(-5)::int`, `'1e+300'::text`.
+ * null as NULL. A number is written so that a following cast applies to all of it: `(-5)::int`, `'1e+300'::text`, `'-0'::float8`.
  */
 export function sqlLiteral(raw: string, place: Surroundings = NOWHERE): string {
   switch (kind(raw)) {
@@ -45,7 +47,7 @@ export function sqlLiteral(raw: string, place: Surroundings = NOWHERE): string {
     case 'string': return stringLiteral(parseString(raw), place);
     case 'object': case 'array': return stringLiteral(raw, place);
     case 'number':
-      if (CAST_TO_TEXT.test(place.after)) return stringLiteral(raw, place);
+      if (CAST_TO_TEXT.test(place.after) || (NEGATIVE_ZERO.test(raw) && CAST.test(place.after))) return stringLiteral(raw, place);
       if (raw.startsWith('-') && (CAST.test(place.after) || SWALLOWS_MINUS.test(place.before))) return `(${raw})`;
       return raw;
   }

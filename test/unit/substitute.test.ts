@@ -7,7 +7,7 @@ import { stringLiteral } from '../../src/engine/literal.ts';
 
 const RESULTS: Record<string, string> = {
   n: '{"rows":[{"id":7,"s":"it\'s","neg":-5,"nul":null,"b":true,"j":{"k": [1]},"back":"a\\\\b","num":"1.50","big":1e+300},{"id":8}],"row_count":2}',
-  neg: '{"rows":[{"v":-5}],"row_count":1}',
+  neg: '{"rows":[{"v":-5}],"row_count":1}', zero: '{"rows":[{"v":-0}],"row_count":1}',
   nul: '{"rows":[{"v":null}],"row_count":1}',
   none: '{"rows":[],"row_count":0}',
   cols: '{"rows":[],"row_count":0,"columns":{"id":"bigint","na\\"me":"text","ok":"boolean","p":"numeric"}}',
@@ -74,6 +74,7 @@ test('numbers keep their value under a cast and behind an operator', (t) => {
   t.is(sql('$neg::int $n.neg ::int2'), '(-5)::int (-5) ::int2');
   t.is(sql('$neg::text $n.big::pg_catalog.text $n::text $n.big::numeric'), "'-5'::text '1e+300'::pg_catalog.text '7'::text 1e+300::numeric");
   t.is(sql("'total: $neg'"), "'total: -5'");
+  t.is(sql('$zero::float8 $zero'), "'-0'::float8 -0");
 });
 
 test('a string literal stays a token of its own', (t) => {
