@@ -31,34 +31,6 @@ $$;
 COMMENT ON FUNCTION _df.agenda() IS 'One row per role that has work: whether some is due here (due) or on a connection of its own (external_due), and when the next timer is. role_name is NULL when the role is gone.';
 REVOKE EXECUTE ON FUNCTION _df.agenda() FROM PUBLIC;
 
-CREATE FUNCTION _df.fail_role(role_oid oid, message text, due_before timestamptz DEFAULT NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    doomed text[];
-BEGIN
-    -- Instances that somebody is moving right now have a session, so their role can work.
-    SELECT array_agg(l.instance_id) INTO doomed FROM (
-        SELECT b.instance_id FROM _df.branches b
-        WHERE b.role = role_oid AND b.due_at <= coalesce(due_before, clock_timestamp()) FOR UPDATE SKIP LOCKED) l;
-    IF doomed IS NULL THEN RETURN 0; END IF;
-    SELECT array_agg(l.id) INTO doomed FROM (
-        SELECT i.id FROM df.instances i WHERE i.id = ANY (doomed) AND i.status IN ('pending', 'running')
-        ORDER BY i.id FOR NO KEY UPDATE SKIP LOCKED) l;
-    IF doomed IS NULL THEN RETURN 0; END IF;
-    UPDATE df.nodes n SET status = 'failed', error = message, result = to_jsonb(message), updated_at = clock_timestamp()
-    FROM df.instances i WHERE i.id = ANY (doomed) AND n.instance_id = i.id
-        AND (n.id = i.root_node OR n.status = 'running' AND n.node_type IN ('SQL', 'HTTP', 'HTTP_MULTIPART'));
-    UPDATE df.instances SET status = 'failed', updated_at = clock_timestamp() WHERE id = ANY (doomed);
-    UPDATE _df.runs SET output = message WHERE instance_id = ANY (doomed);
-    DELETE FROM _df.branches WHERE instance_id = ANY (doomed);
-    DELETE FROM _df.names WHERE instance_id = ANY (doomed);
-    DELETE FROM _df.signals WHERE instance_id = ANY (doomed);
-    RETURN cardinality(doomed);
-END $$;
-COMMENT ON FUNCTION _df.fail_role(oid, text, timestamptz) IS 'Fails the instances of a role that have work due, because no session of that role can be had. In: the role, why, and the moment before which the work must have been due (NULL: now). Out: how many.';
-REVOKE EXECUTE ON FUNCTION _df.fail_role(oid, text, timestamptz) FROM PUBLIC;
-
 CREATE FUNCTION _df.heartbeat(epoch uuid, worker text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$

@@ -11,3 +11,7 @@ ALTER FUNCTION _df.finish(text[], double precision[], double precision) SET plan
 ALTER FUNCTION _df.claim_external(double precision) SET enable_seqscan = off;
 ALTER FUNCTION _df.claim_external(double precision) SET enable_hashjoin = off;
 ALTER FUNCTION _df.claim_external(double precision) SET enable_mergejoin = off;
+ALTER FUNCTION _df.fail_role(oid, text, timestamptz) SET enable_seqscan = off;
+ALTER FUNCTION _df.fail_role(oid, text, timestamptz) SET enable_hashjoin = off;
+ALTER FUNCTION _df.fail_role(oid, text, timestamptz) SET enable_mergejoin = off;
+ALTER FUNCTION _df.fail_role(oid, text, timestamptz) SET plan_cache_mode = force_generic_plan;

@@ -3,6 +3,7 @@ import type { Branch, Frame, InstanceStatus, Outcome, Phase, Run } from '../engi
 import { DurableError } from '../graph/errors.ts';
 import { programOf } from './programs.ts';
 import { query } from './statement.ts';
+import type { Query } from './statement.ts';
 
 /** Where a branch is found again. */
 export interface Key {
@@ -79,6 +80,16 @@ const externalBranch = query<ClaimedRow>(`
     WHERE d.role = $1 AND d.external AND d.phase = 'external' AND d.due_at <= to_timestamp($2)
     ORDER BY d.due_at LIMIT 1 FOR UPDATE SKIP LOCKED) b`, 'oid', 'float8');
 
+// A branch keeps its due time from step to step, so that it is the nodes which say when an instance last moved.
+const overdueBranches = (external: boolean): Query<ClaimedRow> => query<ClaimedRow>(`
+  SELECT ${CLAIMED_COLUMNS}
+  FROM (SELECT *, d.ctid::text AS address FROM _df.branches d
+    WHERE d.role = $1 AND ${external ? "d.external AND d.phase = 'external'" : 'NOT d.external'} AND d.due_at <= to_timestamp($2)
+      AND NOT EXISTS (SELECT FROM df.nodes n WHERE n.instance_id = d.instance_id AND n.updated_at > to_timestamp($2))
+    LIMIT $3 FOR UPDATE SKIP LOCKED) b`, 'oid', 'float8', 'int4');
+const overdueHere = overdueBranches(false);
+const overdueExternal = overdueBranches(true);
+
 const allBranches = query<BranchRow>(`SELECT ${COLUMNS} FROM _df.branches b WHERE b.instance_id = $1`, 'text');
 
 const startRows = query<{
@@ -106,6 +117,11 @@ export function claimHeld(keys: readonly Key[], role: number, now: number): Clai
 /** Locks one due branch of the role whose SQL step needs a connection of its own. */
 export function claimExternal(role: number, now: number): Claimed[] {
   return externalBranch(role, now / 1000).map(toClaimed);
+}
+
+/** Locks branches of a role whose time came before `before` (ms) and whose instance has not moved since; `external` as stored. */
+export function claimOverdue(role: number, before: number, limit: number, external: boolean): Claimed[] {
+  return (external ? overdueExternal : overdueHere)(role, before / 1000, limit).map(toClaimed);
 }
 
 /** When the next branch of the role becomes due after `now`, in seconds since the epoch, or null. */

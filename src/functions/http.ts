@@ -14,6 +14,7 @@ import { nodeId, position } from '../engine/run.ts';
 import type { Branch, Outcome, Run } from '../engine/run.ts';
 import { DurableError } from '../graph/errors.ts';
 import { announceWork, discard, failInstance, flush } from '../db/flush.ts';
+import { enter } from '../db/gate.ts';
 import {
   allowedFor, claimRequests, endClaim, freeDeadClaims, holdsClaim, isLive, keepClaim, lockRequest, lookAtClock, postpone, standingOf, submitterOf, workerLives,
 } from '../db/http.ts';
@@ -48,6 +49,7 @@ interface RequestRow {
  * @plv8ify_strict
  */
 export function claimHttp(worker: string, most: number): RequestRow[] {
+  enter();
   const silence = numberSetting('http_takeover');
   if (!workerLives(worker, silence)) return [];
   const { now, interval } = lookAtClock();
@@ -106,6 +108,7 @@ export function claimHttp(worker: string, most: number): RequestRow[] {
  */
 export function finishHttp(instance: string, branch: string, token: string, outcome: string): string {
   const key = { instance, branch };
+  enter();
   if (!holdsClaim(key, token)) return 'gone';
   const locked = lockRequest(key);
   if (locked === 'busy') return 'busy';
@@ -145,6 +148,7 @@ interface Claim {
  * @plv8ify_strict
  */
 export function lostHttp(claims: string): LostRow[] {
+  enter();
   const mode = httpMode();
   const held = JSON.parse(claims) as Claim[];
   const refusals = new Map<string, string | null>();

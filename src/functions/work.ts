@@ -13,6 +13,7 @@ import { resultText } from '../engine/rows.ts';
 import { substituteNode } from '../engine/names.ts';
 import type { Branch, Details, Outcome, Run } from '../engine/run.ts';
 import { announceWork, flush, lockFree } from '../db/flush.ts';
+import { enter } from '../db/gate.ts';
 import { claimDue, claimExternal, claimHeld, nextTimer } from '../db/load.ts';
 import type { Claimed, Key } from '../db/load.ts';
 import { Busy, DatabasePort, Over } from '../db/port.ts';
@@ -81,6 +82,7 @@ interface ClaimRow {
  * @plv8ify_strict
  */
 export function claim(at: number, most: number): ClaimRow[] {
+  enter();
   const me = identify();
   if (me === null) return [IDLE];
   const own = openSession(me);
@@ -190,6 +192,7 @@ interface ExternalRow { statement: string; database: string | null; mode: ClaimR
  * @plv8ify_strict
  */
 export function claimExternalStep(at: number): ExternalRow[] {
+  enter();
   const me = identify();
   if (me === null) return [];
   const own = openSession(me);

@@ -8,26 +8,25 @@ import { workerConnection, type Place } from './connection.ts';
 import { errorFields } from './log.ts';
 import { failOverdue, failRole, sweepRetention } from './protocol.ts';
 
-/** Fails everything that the role has due, with this message. Returns how many instances. */
+/** Fails every step that the role has due, with this message. Returns how many. */
 export function failAllDue(place: Place, role: number, message: string): Promise<number> {
-  return asWorker(place, (client) => failRole(client, role, message));
+  return asWorker(place, (client) => untilNone(() => failRole(client, role, message)));
 }
 
-/** Fails what the role has had due for longer than `age` ms without anybody doing it. Returns how many instances. */
+/** Fails the steps that the role has had due for longer than `age` ms without anybody doing them. Returns how many. */
 export function failLongDue(place: Place, role: number, message: string, age: number): Promise<number> {
-  return asWorker(place, (client) => failOverdue(client, role, message, age));
+  return asWorker(place, (client) => untilNone(() => failOverdue(client, role, message, age)));
 }
 
 /** Deletes old finished instances, batch by batch, until none is left or `stopped`. Returns how many. */
 export function deleteOld(place: Place, stopped: () => boolean): Promise<number> {
-  return asWorker(place, async (client) => {
-    let total = 0;
-    for (let batch = -1; batch !== 0 && !stopped();) {
-      batch = await sweepRetention(client);
-      total += batch;
-    }
-    return total;
-  });
+  return asWorker(place, (client) => untilNone(async () => (stopped() ? 0 : sweepRetention(client))));
+}
+
+async function untilNone(batch: () => Promise<number>): Promise<number> {
+  let total = 0;
+  for (let count = await batch(); count > 0; count = await batch()) total += count;
+  return total;
 }
 
 /**

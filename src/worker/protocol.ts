@@ -156,12 +156,12 @@ export async function retire(client: ClientBase, epoch: string): Promise<void> {
   await client.query(`SELECT _df.retire($1::pg_catalog.uuid) FROM ${GUARD}`, [epoch]);
 }
 
-/** Fails every instance of the role whose work is due. Returns how many. */
+/** Fails steps of the role that are due. Returns how many; 0 when all is done. */
 export async function failRole(client: ClientBase, role: number, message: string): Promise<number> {
   return count(client, `_df.fail_role($1::pg_catalog.oid, $2::pg_catalog.text)`, [role, message]);
 }
 
-/** Fails the instances of the role whose work has been due for longer than `age` ms and is not being done. Returns how many. */
+/** Fails steps of the role that have been due for longer than `age` ms and are not being done. Returns how many; 0 when all is done. */
 export async function failOverdue(client: ClientBase, role: number, message: string, age: number): Promise<number> {
   return count(
     client,
