@@ -1,10 +1,29 @@
 -- pg_durable 0.2.3 to 0.2.4: a node is known by its instance and its id together.
 \echo Use "ALTER EXTENSION pg_durable UPDATE TO '0.2.4'" to load this file. \quit
 
+-- In a deadlock with those who are at work it is not this script that gives way: a step runs again.
+SET LOCAL deadlock_timeout = '10min';
+
 -- The unique index that is there becomes the primary key: nothing is built anew, and the foreign keys that rest on it
--- stay. Setting instance_id NOT NULL reads the table once.
-ALTER TABLE df.nodes DROP CONSTRAINT nodes_pkey;
-ALTER TABLE df.nodes ADD CONSTRAINT nodes_pkey PRIMARY KEY USING INDEX nodes_instance_node_key;
+-- stay. Setting instance_id NOT NULL reads the table once, unless nodes_instance_id_present_chk is validated.
+DO $$
+DECLARE
+    objects text;
+BEGIN
+    ALTER TABLE df.nodes DROP CONSTRAINT nodes_pkey;
+    ALTER TABLE df.nodes ADD CONSTRAINT nodes_pkey PRIMARY KEY USING INDEX nodes_instance_node_key;
+EXCEPTION
+    WHEN not_null_violation THEN
+        RAISE EXCEPTION 'df.nodes has % row(s) without an instance_id, so (instance_id, id) cannot be its primary key',
+                (SELECT pg_catalog.count(*) FROM df.nodes n WHERE n.instance_id IS NULL)
+            USING ERRCODE = 'not_null_violation', DETAIL = 'They belong to no instance, and nothing reads them.',
+                HINT = 'Look at them, DELETE FROM df.nodes WHERE instance_id IS NULL, then run ALTER EXTENSION pg_durable UPDATE again.';
+    WHEN dependent_objects_still_exist THEN
+        GET STACKED DIAGNOSTICS objects = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'the primary key (id) of df.nodes cannot be replaced, because objects outside of pg_durable depend on it'
+            USING ERRCODE = 'dependent_objects_still_exist', DETAIL = objects,
+                HINT = 'Drop them, run ALTER EXTENSION pg_durable UPDATE again, and create them anew: a node is known by instance_id and id together.';
+END $$;
 
 -- What HTTP steps need.
 CREATE TABLE df.http_allowlist (
