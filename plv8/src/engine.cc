@@ -220,6 +220,11 @@ void engine_start()
 		// One thread: a backend lives by its signal handlers. WebAssembly memory escapes the memory limit, so it is off.
 		v8::V8::SetFlagsFromString("--single-threaded");
 		v8::V8::SetFlagsFromString("--no-expose-wasm");
+		// Many backends share few processors, and each compiles for itself: the quick compiler early, the thorough one late.
+		v8::V8::SetFlagsFromString("--sparkplug");
+#if V8_MAJOR_VERSION == 10
+		v8::V8::SetFlagsFromString("--interrupt-budget=1000000");
+#endif
 		if (settings.v8_flags && settings.v8_flags[0])
 			v8::V8::SetFlagsFromString(settings.v8_flags);
 		v8::V8::InitializePlatform(platform_start());
