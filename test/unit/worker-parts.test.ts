@@ -111,7 +111,7 @@ test('settings have the defaults and ranges of the contract', (t) => {
     settings({ 'pg_durable.max_user_connections': '3', 'pg_durable.execution_acquire_timeout': '2min', 'pg_durable.reconcile_interval': '0', 'pg_durable.retention_days': '' }),
     { maxUserConnections: 3, acquireTimeout: 120_000, reconcileInterval: 0, heartbeat: 5_000 },
   );
-  t.is(SETTING_NAMES.length, 4);
+  t.is(SETTING_NAMES.length, 5);
 });
 
 for (const [name, value] of [

@@ -23,6 +23,15 @@ export interface LostRequest {
   readonly outcome: { readonly message: string; readonly hint?: string } | null;
 }
 
+/** Keeps what requests and responses say out of the server's log, which may be set to log the parameters of every statement. */
+export async function hideParameters(client: ClientBase): Promise<void> {
+  await client.query('SET log_parameter_max_length_on_error = 0');
+  // Superusers only, and whom they have granted it; for other workers it is as the server is set.
+  await client.query('SET log_parameter_max_length = 0').catch((error: unknown) => {
+    if ((error as { code?: unknown }).code !== '42501') throw error;
+  });
+}
+
 /** Claims up to `most` requests for this worker. */
 export async function claimHttp(client: ClientBase, epoch: string, most: number): Promise<ClaimedRequest[]> {
   const { rows } = await client.query<Omit<ClaimedRequest, 'request' | 'size'> & { request: string }>(

@@ -13,7 +13,7 @@ import { workerConnection, type Place } from '../connection.ts';
 import { errorFields, type Log } from '../log.ts';
 import { SettingError } from '../settings.ts';
 import { make } from './make.ts';
-import { claimHttp, finishHttp, lostHttp, readHttpValues, type ClaimedRequest } from './protocol.ts';
+import { claimHttp, finishHttp, hideParameters, lostHttp, readHttpValues, type ClaimedRequest } from './protocol.ts';
 import { HostQueues } from './queues.ts';
 import { RequestFailure } from './refusal.ts';
 import { readHttpSettings, type HttpSettings } from './settings.ts';
@@ -244,7 +244,7 @@ export class HttpRunner {
   #connected(): Promise<pg.Client> {
     if (this.#client !== null) return this.#client;
     const client = new pg.Client({ ...workerConnection(this.#options.place), query_timeout: QUERY_TIMEOUT });
-    const opening: Promise<pg.Client> = client.connect().then(() => client, (error: unknown) => {
+    const opening: Promise<pg.Client> = client.connect().then(() => hideParameters(client)).then(() => client, (error: unknown) => {
       if (this.#client === opening) this.#client = null;
       throw error;
     });
