@@ -1,7 +1,7 @@
 -- pg_durable 0.2.3 to 0.2.4: a node is known by its instance and its id together.
 \echo Use "ALTER EXTENSION pg_durable UPDATE TO '0.2.4'" to load this file. \quit
 
--- In a deadlock with those who are at work it is not this script that gives way: a step runs again.
+-- In a deadlock with those who are at work it is not this transaction that gives way: a step runs again.
 SET LOCAL deadlock_timeout = '10min';
 
 -- The unique index that is there becomes the primary key: nothing is built anew, and the foreign keys that rest on it
