@@ -173,3 +173,15 @@ test('every graph has a line per node that is no THEN', (t) => {
     t.is(explainInput(printGraph(graph), env), explainGraph({ nodes }));
   }));
 });
+
+test('only an id as df.start gives it is looked up, in white space or not', (t) => {
+  const asked: string[] = [];
+  const asking: ExplainEnv = { ...env, instance: (id) => { asked.push(id); return null; } };
+  for (const input of ['deadbeef', ' deadbeef\n', '\tdeadbeef ']) t.is(explainInput(input, asking), "Instance 'deadbeef' not found");
+  t.deepEqual(asked.splice(0), ['deadbeef', 'deadbeef', 'deadbeef']);
+  for (const input of [
+    'DEADBEEF', 'Deadbeef', 'deadbee', 'deadbeef0', 'deadbeeg', 'dead beef', 'dead-beef', '0xdeadbe', '{deadbeef}', '"deadbeef"', "'deadbeef'", 'deadbeef;', 'deadbeef::1',
+    'deadbeef\u0000', 'deadbeef deadbeef', '12345678.', '٠١٢٣٤٥٦٧', 'de\u0430dbeef', 'deadbeef-0000-4000-8000-000000000000', '{deadbeef-0000-4000-8000-000000000000}', '%', '________', '',
+  ]) t.notRegex(explainInput(input, asking), /not found/, JSON.stringify(input));
+  t.deepEqual(asked, []);
+});

@@ -7,7 +7,7 @@ import { classifyCall, classifyConnect, PasswordMissing } from '../../src/worker
 import { createLog, errorFields } from '../../src/worker/log.ts';
 import { readInstant } from '../../src/worker/protocol.ts';
 import { readSettings, SettingError, SETTING_NAMES } from '../../src/worker/settings.ts';
-import { whyIncompatible } from '../../src/worker/versions.ts';
+import { whyIncompatible, whyPartial } from '../../src/worker/versions.ts';
 import { FakeClock } from './worker-fake-clock.ts';
 
 test('back-off doubles, with jitter, and never passes its limit', (t) => {
@@ -132,4 +132,9 @@ test('a worker drives every extension of its line, and says what it needs otherw
     const why = whyIncompatible('0.2.3', version) ?? '';
     t.true(why.includes('worker 0.2.3 needs pg_durable 0.2.x, 0.2.2 or later') && why.includes(version), why);
   }
+});
+
+test('of an older extension of its line a worker says what cannot be done, and what does it', (t) => {
+  for (const version of ['0.2.4', '0.2.11', '0.3.0']) t.is(whyPartial(version), null);
+  for (const version of ['0.2.2', '0.2.3']) t.regex(whyPartial(version) ?? '', new RegExp(`^pg_durable ${version} .*HTTP steps.*autocommit.*0\\.2\\.4 .*ALTER EXTENSION pg_durable UPDATE$`));
 });
