@@ -1,13 +1,11 @@
 /** HTTP steps from SQL to a real server on loopback and back (semantics §10). */
 import test from 'ava';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
+import { certificate } from '../support/certificate.ts';
 import { startCluster, type Cluster } from '../support/cluster.ts';
+import { startProxy } from '../support/http-proxy.ts';
 import { until } from '../support/poll.ts';
 import { json, serve, World, type Seen } from './http-world.ts';
 import { WorkerProcess } from './worker-process.ts';
@@ -230,12 +228,8 @@ test.serial('a submitter that keeps its instance locked holds up its own request
 
 test.serial('TLS trusts the certificate authority that the operator adds, and no other', async (t) => {
   const { database, start } = await world.setUp(t, { worker: false });
-  const directory = mkdtempSync(path.join(tmpdir(), 'pg-durable-tls-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const [key, cert] = [path.join(directory, 'key'), path.join(directory, 'cert')];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost',
-    '-addext', 'subjectAltName=DNS:localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  const server = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, response) => { response.end('secure'); });
+  const { key, cert, file } = certificate(t, 'localhost');
+  const server = createTlsServer({ key, cert }, (_, response) => { response.end('secure'); });
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   t.teardown(() => { server.closeAllConnections(); server.close(); });
   const request = `df.http('https://localhost:${(server.address() as AddressInfo).port}/', 'GET')`;
@@ -244,8 +238,23 @@ test.serial('TLS trusts the certificate authority that the operator adds, and no
   await stranger.stop();
   const resumed: boolean[] = [];
   server.on('secureConnection', (socket) => resumed.push(socket.isSessionReused()));
-  await start({ NODE_EXTRA_CA_CERTS: cert });
+  await start({ NODE_EXTRA_CA_CERTS: file });
   for (let n = 0; n < 2; n++) t.like(await world.ended(database, await world.begin(database, request)), { status: 'completed', result: { body: 'secure' } });
   // What one role's request has agreed on with a server is nothing for the next one's.
   t.deepEqual(resumed, [false, false]);
+});
+
+test.serial('requests go through the proxies that the worker is started with', async (t) => {
+  const { database, start } = await world.setUp(t, { worker: false });
+  const { key, cert, file } = certificate(t, 'localhost');
+  const secure = createTlsServer({ key, cert }, (_, response) => { response.end('secure'); });
+  await new Promise<void>((resolve) => { secure.listen(0, '127.0.0.1', resolve); });
+  t.teardown(() => { secure.closeAllConnections(); secure.close(); });
+  const { port: securePort } = secure.address() as AddressInfo;
+  const [plain, exempt] = [await serve(t, json), await serve(t, json)];
+  const proxy = await startProxy(t);
+  const url = `http://127.0.0.1:${proxy.port}`;
+  await start({ HTTP_PROXY: url, HTTPS_PROXY: url, NO_PROXY: `localhost:${exempt.port}`, NODE_EXTRA_CA_CERTS: file });
+  for (const base of [plain.base, exempt.base, `https://localhost:${securePort}`]) t.is((await world.ended(database, await world.begin(database, `df.http('${base}/', 'GET')`))).result?.status, 200, base);
+  t.deepEqual(proxy.asked.map((line) => line.split(' ')[1]?.replace('[::1]', '127.0.0.1')), [`127.0.0.1:${plain.port}`, `127.0.0.1:${securePort}`]);
 });

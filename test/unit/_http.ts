@@ -1,11 +1,7 @@
 /** One request from the worker's HTTP client to a real server on loopback. */
 import type { ExecutionContext } from 'ava';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { readRanges } from '../../src/worker/http/address.ts';
 import { make, type Means } from '../../src/worker/http/make.ts';
 import type { HttpRequest } from '../../src/worker/http/message.ts';
@@ -30,13 +26,4 @@ export async function ask(request: Partial<HttpRequest> & { url: string }, other
   const outcome = await make({ ...plain, ...request }, { ...means, ...other }, control);
   const value = JSON.parse(outcome.slice(1)) as Envelope & { message: string };
   return outcome.startsWith('r') ? { envelope: value, error: '' } : { envelope: {} as Envelope, error: value.message };
-}
-
-/** A self-signed certificate for a name. */
-export function certificate(t: ExecutionContext, name: string): { key: string; cert: string } {
-  const directory = mkdtempSync(join(tmpdir(), 'pg-durable-tls-'));
-  t.teardown(() => rmSync(directory, { recursive: true }));
-  const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`, '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
 }

@@ -11,7 +11,7 @@ const REFUSED = {
   carrierGradeNat: ['100.64.0.1', '100.127.255.255'],
   benchmark: ['198.18.0.1', '198.19.255.255', '2001:2::1'],
   multicast: ['224.0.0.1', '239.255.255.255', 'ff02::1', 'ff0e::1'],
-  reserved: ['240.0.0.1', '255.255.255.255', '192.0.0.8', '192.88.99.1', '4000::1', 'fec0::1', '::2', '100::1', '5f00::1'],
+  reserved: ['240.0.0.1', '255.255.255.255', '192.0.0.8', '192.88.99.1', '2001:5::1', '2001:1ff::1', '4000::1', 'fec0::1', '::2', '100::1', '5f00::1'],
   documentation: ['192.0.2.1', '198.51.100.1', '203.0.113.1', '2001:db8::1', '3fff::1'],
   unspecified: ['0.0.0.0', '0.1.2.3', '::'],
   mapped: ['::ffff:127.0.0.1', '::ffff:7f00:1', '::ffff:a9fe:a9fe', '::ffff:10.0.0.1', '::127.0.0.1'],
@@ -50,7 +50,10 @@ test('an operator opens ranges, and nothing beside them', (t) => {
   for (const address of ['10.2.0.1', '127.0.0.2', 'fd00:2::1', '::1']) t.not(notPublic(address, opened), null, address);
   t.deepEqual(readRanges(' '), []);
   t.throws(() => readRanges('10.0.0.0/33'), { message: /"10\.0\.0\.0\/33" is no range/ });
-  t.throws(() => readRanges('localhost'), { message: /"localhost"/ });
+  // Short and octal spellings would be other ranges than they look: 10/8 the addresses from 0.0.0.0.
+  for (const bad of ['localhost', '10/8', '10.1', '010.0.0.0/8', '0x7f.0.0.1', '10.0.0.0/', '10.0.0.0/8/9', '10.0.0.0/-1', '10.0.0.0/a', 'fe80::1%eth0', 'fd00::/129', '*']) {
+    t.throws(() => readRanges(`127.0.0.1, ${bad}`), { message: new RegExp(`^"${bad.replaceAll('*', '\\*')}" is no range`) }, bad);
+  }
 });
 
 const never = async (): Promise<string[]> => { throw new Error('resolved'); };

@@ -1,37 +1,10 @@
 /** Requests through a real proxy on loopback: what it is asked for, and when it is. */
-import test, { type ExecutionContext } from 'ava';
-import { createServer } from 'node:http';
+import test from 'ava';
 import { createServer as createTlsServer } from 'node:https';
-import { connect, type Socket } from 'node:net';
 import { proxyFor } from '../../src/worker/http/proxy.ts';
-import { ask, certificate, listen, serve } from './_http.ts';
-
-/** A proxy that leads every CONNECT to 127.0.0.1, unless `refuse` gives a status for it. */
-async function startProxy(t: ExecutionContext, refuse: (authority: string) => number | 'silence' | null = () => null): Promise<{ port: number; asked: string[] }> {
-  const asked: string[] = [];
-  const proxy = createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`);
-    response.writeHead(400).end();
-  });
-  const open = new Set<Socket>();
-  proxy.on('connect', (request, socket: Socket) => {
-    open.add(socket);
-    socket.on('error', () => socket.destroy());
-    asked.push(`CONNECT ${request.url} for ${request.headers.host} by ${request.headers['proxy-authorization'] ?? 'nobody'}`);
-    const status = refuse(request.url!);
-    if (status === 'silence') return;
-    if (status !== null) return void socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`);
-    const onward = connect(Number(request.url!.split(':').at(-1)), '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n');
-      onward.pipe(socket);
-      socket.pipe(onward);
-    });
-    onward.on('error', () => socket.destroy());
-    socket.once('close', () => onward.destroy());
-  });
-  t.teardown(() => { for (const socket of open) socket.destroy(); });
-  return { port: await listen(t, proxy), asked };
-}
+import { certificate } from '../support/certificate.ts';
+import { startProxy } from '../support/http-proxy.ts';
+import { ask, listen, serve } from './_http.ts';
 
 test('a proxy is asked to connect to the address that was checked, for http as for https, and hears no name', async (t) => {
   const { port, asked } = await startProxy(t);

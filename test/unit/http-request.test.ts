@@ -7,7 +7,8 @@ import { fillRequest } from '../../src/engine/request.ts';
 import { compose, type HttpRequest } from '../../src/worker/http/message.ts';
 import { HostQueues } from '../../src/worker/http/queues.ts';
 import { readHttpSettings } from '../../src/worker/http/settings.ts';
-import { ask, certificate, listen, plain, serve } from './_http.ts';
+import { certificate } from '../support/certificate.ts';
+import { ask, listen, plain, serve } from './_http.ts';
 
 async function read(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
@@ -111,6 +112,9 @@ test('what cannot be sent is refused before it is', async (t) => {
     [{ headers: [['Host', 'other']] }, /header Host is set by the worker/], [{ headers: [['transfer-encoding', 'chunked']] }, /set by the worker/],
     [{ headers: [['Content-Length', '3']] }, /set by the worker/], [{ parts: [{ ...part, contentType: 'a/b\r\nX: y' }] }, /parts\[0\]\.content_type/],
     [{ parts: [{ ...part, data: 'a' }] }, /parts\[0\]\.data_b64 is not base64/], [{ parts: [part, { ...part, data: '****' }] }, /parts\[1\]/],
+    [{ headers: [['X-A', 'x'.repeat(65_536)]] }, /request's head \(url and headers\) of 65\d{3} bytes is over the limit of 65536/],
+    [{ url: `http://a/${'x'.repeat(65_536)}` }, /over the limit of 65536/],
+    [{ headers: Array.from({ length: 10 }, () => ['X-A', 'x'.repeat(7_000)] as const) }, /over the limit of 65536/],
     [{ body: 'x'.repeat(100_001) }, /request's body of 100001 bytes is over the limit of 100000/],
     [{ parts: [{ ...part, data: Buffer.alloc(100_000).toString('base64') }] }, /over the limit of 100000/],
   ];
@@ -183,6 +187,13 @@ test('a query is filled in where the contract says', (t) => {
   for (const mixed of ['{v}{v}', 'A$r', '$r A', '{v', '$r.*', '$r.a.b']) t.throws(() => fillRequest(part(mixed), fill, 100), { message: /Only a whole-value reference/ }, mixed);
 });
 
+test('a request far above the limit is not even put together', (t) => {
+  const query = JSON.stringify({ url: 'u', method: 'POST', body: '{v}', headers: { A: '{v}' } });
+  const fill = (size: number) => (text: string): string => text.replace('{v}', 'x'.repeat(size));
+  t.notThrows(() => fillRequest(query, fill(30_000), 1_000));
+  t.throws(() => fillRequest(query, fill(40_000), 1_000), { message: /at least 80001 characters, which is over the limit of 1000 bytes/ });
+});
+
 test('hosts take turns, each up to its limit', (t) => {
   const queues = new HostQueues<number>();
   for (const item of [1, 2, 3]) queues.add('a', item);
@@ -191,6 +202,15 @@ test('hosts take turns, each up to its limit', (t) => {
   t.deepEqual([take(), take(), take(), take()], [1, 4, 2, undefined]);
   queues.leave('a');
   t.deepEqual([take(), take()], [3, undefined]);
+});
+
+test('what waits for its host can be taken out, and only that', (t) => {
+  const queues = new HostQueues<number>();
+  for (const item of [1, 2, 3]) queues.add('a', item);
+  queues.take(1);
+  t.deepEqual([queues.remove('a', 1), queues.remove('a', 2), queues.remove('a', 2), queues.remove('b', 3)], [false, true, false, false]);
+  queues.leave('a');
+  t.is(queues.take(1)?.item, 3);
 });
 
 test('settings name what is wrong with them', (t) => {
