@@ -11,6 +11,12 @@ export interface FunctionSpec {
   readonly attributes: string;
 }
 
+/** Functions of one area, and the file of test/ that calls them. */
+export interface Area {
+  readonly file: string;
+  readonly functions: readonly FunctionSpec[];
+}
+
 const fn = (call: string, result: string, attributes: string): FunctionSpec => ({ call, result, attributes });
 const STRICT = 'volatile strict PUBLIC';
 const LOOSE = 'volatile PUBLIC';
@@ -20,60 +26,80 @@ const LISTED = 'instance_id text, label text, function_name text, status text, e
 const NODE = 'node_id text, node_type text, query text, result_name text, left_node text, right_node text, status text, result text';
 const TIME = 'timestamp with time zone';
 
-export const FUNCTIONS: readonly FunctionSpec[] = [
-  fn('df.sql(query text)', 'text', STRICT),
-  fn('df.seq(a text, b text)', 'text', STRICT),
-  fn('df."as"(fut text, name text)', 'text', STRICT),
-  fn('df.sleep(seconds bigint)', 'text', STRICT),
-  fn('df.sleep(duration interval)', 'text', STRICT),
-  fn('df.wait_for_schedule(cron_expr text)', 'text', STRICT),
-  fn('df.loop(body text, condition text DEFAULT NULL)', 'text', LOOSE),
-  fn('df.break(value text DEFAULT NULL)', 'text', LOOSE),
-  fn('df.if(condition text, then_branch text, else_branch text)', 'text', STRICT),
-  fn('df.if_rows(result_name text, then_branch text, else_branch text)', 'text', STRICT),
-  fn('df."join"(a text, b text)', 'text', STRICT),
-  fn('df.join3(a text, b text, c text)', 'text', STRICT),
-  fn('df.race(a text, b text)', 'text', STRICT),
-  fn("df.http(url text, method text DEFAULT 'POST', body text DEFAULT NULL, headers jsonb DEFAULT NULL, timeout_seconds integer DEFAULT 30)", 'text', PRIVATE),
-  fn("df.http_multipart(url text, method text DEFAULT 'POST', parts jsonb DEFAULT NULL, headers jsonb DEFAULT NULL, timeout_seconds integer DEFAULT 30)", 'text', PRIVATE),
-  fn('df.wait_for_signal(name text, timeout_seconds integer DEFAULT NULL)', 'text', LOOSE),
-
-  fn("df.start(fut text, label text DEFAULT NULL, database text DEFAULT NULL, transaction_mode text DEFAULT 'caller')", 'text', LOOSE),
-  fn("df.signal(instance_id text, signal_name text, signal_data text DEFAULT '{}')", 'text', STRICT),
-  fn("df.cancel(instance_id text, reason text DEFAULT 'Cancelled by user')", 'text', STRICT),
-  fn('df.status(instance_id text)', 'text', STRICT),
-  fn('df.result(instance_id text)', 'text', STRICT),
-  fn('df.run(instance_id text DEFAULT NULL)', 'text', LOOSE),
-  fn('df.await_instance(instance_id text, timeout_seconds integer DEFAULT 30)', 'text', STRICT),
-  fn('df.wait_for_completion(instance_id text, timeout_seconds integer DEFAULT 30)', 'text', STRICT),
-  fn('df.update_node_status(instance_id text, node_id text, status text, result jsonb, execution_id text)', 'text', PRIVATE),
-
-  fn('df.setvar(name text, value text)', 'text', STRICT),
-  fn('df.unsetvar(name text)', 'text', STRICT),
-  fn('df.clearvars()', 'text', STRICT),
-  fn('df.getvar(name text)', 'text', STRICT),
-
-  fn('df.list_instances(status_filter text DEFAULT NULL, limit_count integer DEFAULT 100)', `(${LISTED})`, LOOSE),
-  fn('df.list_instances(status_filter text, limit_count integer, label_filter text, after_cursor text DEFAULT NULL)',
-    `(${LISTED}, created_at ${TIME}, completed_at ${TIME}, next_cursor text)`, LOOSE),
-  fn('df.instance_info(instance_id text)', '(instance_id text, label text, function_name text, function_version text, current_execution_id bigint, status text, output text)', STRICT),
-  fn('df.instance_executions(instance_id text, limit_count integer DEFAULT 5)', '(execution_id bigint, status text, event_count bigint, duration_ms bigint, output text)', STRICT),
-  fn('df.instance_nodes(instance_id_param text)', `(${NODE}, status_details text, inferred_status text, inferred_status_from_ancestor_id text, updated_at ${TIME})`, STRICT),
-  fn('df.instance_nodes(instance_id_param text, _last_n_executions integer)', `(execution_id bigint, ${NODE}, updated_at ${TIME})`, STRICT),
-  fn('df.metrics()', '(total_instances bigint, running_instances bigint, completed_instances bigint, failed_instances bigint, total_executions bigint, total_events bigint)', 'volatile strict private'),
-  fn('df.explain(input text)', 'text', STRICT),
-
-  fn('df.version()', 'text', STRICT),
-  fn('df.target_database()', 'text', 'stable PUBLIC'),
-  fn('df.engine_schema()', 'text', OPERATOR),
-  fn('df.duroxide_schema()', 'text', OPERATOR),
-  fn('df.as_op(fut text, name text)', 'text', OPERATOR),
-  fn('df.if_then_op(condition text, then_branch text)', 'text', OPERATOR),
-  fn('df.if_else_op(partial_if text, else_branch text)', 'text', OPERATOR),
-  fn('df.loop_prefix_op(body text)', 'text', OPERATOR),
-  fn('df.grant_usage(p_role text, include_http boolean DEFAULT false, with_grant boolean DEFAULT false)', 'void', PRIVATE),
-  fn('df.revoke_usage(p_role text)', 'void', PRIVATE),
+export const AREAS: readonly Area[] = [
+  { file: 'test/pgtap/composers_and_operators.sql', functions: [
+    fn('df.sql(query text)', 'text', STRICT),
+    fn('df.seq(a text, b text)', 'text', STRICT),
+    fn('df."as"(fut text, name text)', 'text', STRICT),
+    fn('df.sleep(seconds bigint)', 'text', STRICT),
+    fn('df.sleep(duration interval)', 'text', STRICT),
+    fn('df.wait_for_schedule(cron_expr text)', 'text', STRICT),
+    fn('df.loop(body text, condition text DEFAULT NULL)', 'text', LOOSE),
+    fn('df.break(value text DEFAULT NULL)', 'text', LOOSE),
+    fn('df.if(condition text, then_branch text, else_branch text)', 'text', STRICT),
+    fn('df.if_rows(result_name text, then_branch text, else_branch text)', 'text', STRICT),
+    fn('df."join"(a text, b text)', 'text', STRICT),
+    fn('df.join3(a text, b text, c text)', 'text', STRICT),
+    fn('df.race(a text, b text)', 'text', STRICT),
+    fn("df.http(url text, method text DEFAULT 'POST', body text DEFAULT NULL, headers jsonb DEFAULT NULL, timeout_seconds integer DEFAULT 30)", 'text', PRIVATE),
+    fn("df.http_multipart(url text, method text DEFAULT 'POST', parts jsonb DEFAULT NULL, headers jsonb DEFAULT NULL, timeout_seconds integer DEFAULT 30)", 'text', PRIVATE),
+    fn('df.wait_for_signal(name text, timeout_seconds integer DEFAULT NULL)', 'text', LOOSE),
+  ] },
+  { file: 'test/pgtap/start.sql', functions: [
+    fn("df.start(fut text, label text DEFAULT NULL, database text DEFAULT NULL, transaction_mode text DEFAULT 'caller')", 'text', LOOSE),
+  ] },
+  { file: 'test/pgtap/waiting.sql', functions: [
+    fn("df.signal(instance_id text, signal_name text, signal_data text DEFAULT '{}')", 'text', STRICT),
+  ] },
+  { file: 'test/pgtap/control.sql', functions: [
+    fn("df.cancel(instance_id text, reason text DEFAULT 'Cancelled by user')", 'text', STRICT),
+    fn('df.status(instance_id text)', 'text', STRICT),
+    fn('df.result(instance_id text)', 'text', STRICT),
+    fn('df.run(instance_id text DEFAULT NULL)', 'text', LOOSE),
+    fn('df.await_instance(instance_id text, timeout_seconds integer DEFAULT 30)', 'text', STRICT),
+    fn('df.wait_for_completion(instance_id text, timeout_seconds integer DEFAULT 30)', 'text', STRICT),
+  ] },
+  { file: 'test/pgtap/update_node_status.sql', functions: [
+    fn('df.update_node_status(instance_id text, node_id text, status text, result jsonb, execution_id text)', 'text', PRIVATE),
+  ] },
+  { file: 'test/pgtap/names_and_variables.sql', functions: [
+    fn('df.setvar(name text, value text)', 'text', STRICT),
+    fn('df.unsetvar(name text)', 'text', STRICT),
+    fn('df.clearvars()', 'text', STRICT),
+    fn('df.getvar(name text)', 'text', STRICT),
+  ] },
+  { file: 'test/pgtap/listing.sql', functions: [
+    fn('df.list_instances(status_filter text DEFAULT NULL, limit_count integer DEFAULT 100)', `(${LISTED})`, LOOSE),
+    fn('df.list_instances(status_filter text, limit_count integer, label_filter text, after_cursor text DEFAULT NULL)',
+      `(${LISTED}, created_at ${TIME}, completed_at ${TIME}, next_cursor text)`, LOOSE),
+    fn('df.instance_info(instance_id text)', '(instance_id text, label text, function_name text, function_version text, current_execution_id bigint, status text, output text)', STRICT),
+    fn('df.instance_executions(instance_id text, limit_count integer DEFAULT 5)', '(execution_id bigint, status text, event_count bigint, duration_ms bigint, output text)', STRICT),
+    fn('df.instance_nodes(instance_id_param text)', `(${NODE}, status_details text, inferred_status text, inferred_status_from_ancestor_id text, updated_at ${TIME})`, STRICT),
+    fn('df.instance_nodes(instance_id_param text, _last_n_executions integer)', `(execution_id bigint, ${NODE}, updated_at ${TIME})`, STRICT),
+    fn('df.metrics()', '(total_instances bigint, running_instances bigint, completed_instances bigint, failed_instances bigint, total_executions bigint, total_events bigint)', 'volatile strict private'),
+  ] },
+  { file: 'test/pgtap/inferred_status.sql', functions: [
+    fn('df.explain(input text)', 'text', STRICT),
+  ] },
+  { file: 'test/pgtap/01_packaging.sql', functions: [
+    fn('df.version()', 'text', STRICT),
+    fn('df.target_database()', 'text', 'stable PUBLIC'),
+    fn('df.engine_schema()', 'text', OPERATOR),
+    fn('df.duroxide_schema()', 'text', OPERATOR),
+  ] },
+  { file: 'test/pgtap/composers_and_operators.sql', functions: [
+    fn('df.as_op(fut text, name text)', 'text', OPERATOR),
+    fn('df.if_then_op(condition text, then_branch text)', 'text', OPERATOR),
+    fn('df.if_else_op(partial_if text, else_branch text)', 'text', OPERATOR),
+    fn('df.loop_prefix_op(body text)', 'text', OPERATOR),
+  ] },
+  { file: 'test/pgtap/04_grants.sql', functions: [
+    fn('df.grant_usage(p_role text, include_http boolean DEFAULT false, with_grant boolean DEFAULT false)', 'void', PRIVATE),
+    fn('df.revoke_usage(p_role text)', 'void', PRIVATE),
+  ] },
 ];
+
+export const FUNCTIONS: readonly FunctionSpec[] = AREAS.flatMap(({ functions }) => functions);
 
 /** Ours beyond the contract. */
 export const OWN_FUNCTIONS: readonly FunctionSpec[] = [

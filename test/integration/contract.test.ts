@@ -67,6 +67,15 @@ test.serial('grants: nothing for PUBLIC, and exactly this by df.grant_usage, wit
   t.deepEqual(await installed.grants(client, 'public'), []);
 });
 
+test.serial('notices: what was granted and revoked is said, with the role', async (t) => {
+  const said: (string | undefined)[] = [];
+  const listen = ({ message }: { message?: string }): void => { said.push(message); };
+  client.on('notice', listen);
+  await client.query('BEGIN; CREATE ROLE "Contract Reader"; SELECT df.grant_usage(\'Contract Reader\'); SELECT df.revoke_usage(\'Contract Reader\'); ROLLBACK');
+  client.off('notice', listen);
+  t.deepEqual(said, ['granted df usage privileges to "Contract Reader"', 'revoked df usage privileges from "Contract Reader"']);
+});
+
 test.serial('comments: on both schemas and on every table', async (t) => {
   const { rows } = await client.query(`
     SELECT 'schema ' || n.nspname AS name FROM pg_namespace n WHERE n.nspname IN ('df', '_df') AND obj_description(n.oid, 'pg_namespace') IS NULL
