@@ -7,9 +7,11 @@ import type { Column, Table } from './rows.ts';
 export interface Surroundings {
   readonly before: string;
   readonly after: string;
+  /** What ends the dollar-quoted texts around it. */
+  readonly delimiters: readonly string[];
 }
 
-const NOWHERE: Surroundings = { before: '', after: '' };
+const NOWHERE: Surroundings = { before: '', after: '', delimiters: [] };
 
 /** A cast to text right behind: there a number goes in quotes, since `1e+300::text` would spell out 300 zeros. */
 const CAST_TO_TEXT = /^\s*::\s*(?:pg_catalog\s*\.\s*)?"?(?:text|varchar|bpchar|character|char|name)\b/i;
@@ -23,16 +25,19 @@ const JOINS_QUOTE = /[\w$&'\u0080-\uffff]$/;
 
 /**
  * Text as a SQL string literal, for `standard_conforming_strings` on and off alike: with a backslash in it, it is an
- * E'…' literal. Raises DurableError 22021 for U+0000, which PostgreSQL cannot hold.
+ * E'…' literal, as is one that would end the dollar-quoted text around it. Raises DurableError 22021 for U+0000, which
+ * PostgreSQL cannot hold.
  */
-export function stringLiteral(text: string, { before, after }: Surroundings = NOWHERE): string {
+export function stringLiteral(text: string, { before, after, delimiters }: Surroundings = NOWHERE): string {
   if (text.includes('\0')) {
     throw new DurableError('A value with the character U+0000 cannot be put into SQL', {
       code: '22021', hint: 'Remove the character where the value comes from.',
     });
   }
   const doubled = text.replace(/'/g, "''");
-  const literal = doubled.includes('\\') ? `E'${doubled.replace(/\\/g, '\\\\')}'` : `'${doubled}'`;
+  const ends = delimiters.some((delimiter) => text.includes(delimiter));
+  const escaped = doubled.replace(/\\/g, '\\\\');
+  const literal = ends ? `E'${escaped.replace(/\$/g, '\\x24')}'` : doubled.includes('\\') ? `E'${escaped}'` : `'${doubled}'`;
   return `${JOINS_QUOTE.test(before) ? ' ' : ''}${literal}${after.startsWith("'") ? ' ' : ''}`;
 }
 
@@ -67,9 +72,10 @@ function quoteName(name: string): string {
 /**
  * A result's rows as a relation: `(VALUES (1,'a'),(2,NULL)) AS "n"("id","label")`. A column in which strings meet numbers or
  * booleans (json values, say) is text throughout, because VALUES wants one type per column. Without rows: an empty
- * relation that has the columns, if they are known.
+ * relation that has the columns, if they are known. `delimiters` end the dollar-quoted texts around it.
  */
-export function relation(name: string, { rows, columns }: Table): string {
+export function relation(name: string, { rows, columns }: Table, delimiters: readonly string[] = []): string {
+  const inside = { ...NOWHERE, delimiters };
   const alias = quoteName(name);
   if (rows.length === 0) {
     return `(SELECT ${(columns ?? []).map(emptyColumn).join(', ')}${columns?.length ? ' ' : ''}WHERE false) AS ${alias}`;
@@ -80,7 +86,7 @@ export function relation(name: string, { rows, columns }: Table): string {
   const text = new Set(names.filter((column) => isMixed(cells.map((row) => row.get(column)))));
   const literal = (raw: string | undefined, column: string): string => {
     if (raw === undefined || raw === 'null') return 'NULL';
-    return text.has(column) ? stringLiteral(plainText(raw)) : sqlLiteral(raw);
+    return text.has(column) ? stringLiteral(plainText(raw), inside) : sqlLiteral(raw, inside);
   };
   const tuples = cells.map((row) => `(${names.map((column) => literal(row.get(column), column)).join(',')})`);
   return `(VALUES ${tuples.join(',')}) AS ${alias}(${names.map(quoteName).join(',')})`;

@@ -1,12 +1,22 @@
 /**
  * Substitution of variables and results into a node's text (semantics §6): one pass over `{…}`, then one over `$…` of
- * the outcome. Nothing that a pass inserts is scanned again by that pass. The passes know nothing of SQL's quoting:
- * they see text.
+ * the outcome. Nothing that a pass inserts is scanned again by that pass. The first pass sees text; the second, in SQL,
+ * sees where it is, so that no value gets out of its literal:
+ *
+ * | place of `$…`      | becomes                                                                                     |
+ * |--------------------|---------------------------------------------------------------------------------------------|
+ * | code               | a literal                                                                                   |
+ * | a comment          | itself                                                                                      |
+ * | '…' and "…"        | a bare number, boolean or NULL; a value that needs quotes of its own is an error            |
+ * | $tag$…$tag$        | a literal without the tag; the bodies of DO and CREATE have these places too                |
  */
 import { DurableError } from '../graph/errors.ts';
 import { members, kind } from './rawjson.ts';
 import { plainText, relation, sqlLiteral, stringLiteral } from './literal.ts';
 import type { Surroundings } from './literal.ts';
+import { Reader } from './place.ts';
+import type { Place } from './place.ts';
+import { classify } from './statement.ts';
 import { table } from './rows.ts';
 import type { Table } from './rows.ts';
 
@@ -43,6 +53,11 @@ interface Reference {
   readonly optional: boolean;
 }
 
+/** The place of a reference. */
+interface Spot extends Surroundings {
+  readonly place: Place;
+}
+
 const NAME = /[A-Za-z_]\w*/y;
 const MEMBER = /\.(\*|[A-Za-z_]\w*)/y;
 
@@ -62,16 +77,26 @@ const MEMBER = /\.(\*|[A-Za-z_]\w*)/y;
 export function substitute(text: string, mode: Mode, context: Context): string {
   const expanded = expandVariables(text, context);
   const known = new Map<string, Result>();
+  const reader = new Reader(() => /^(?:DO|CREATE)$/.test(classify(expanded).keyword));
   let out = '';
   let copied = 0;
   let inserted = '';
   for (const reference of scan(expanded, new Set(context.names))) {
+    const form = expanded.slice(reference.start, reference.end);
+    if (mode === 'sql') reader.read(expanded.slice(copied, reference.start));
+    const { place, delimiters } = reader;
+    if (place === 'comment') {
+      out += expanded.slice(copied, reference.end);
+      copied = reference.end;
+      inserted = form;
+      continue;
+    }
     let result = known.get(reference.name);
     if (result === undefined) known.set(reference.name, result = read(context.result(reference.name)));
     const before = reference.start > copied ? expanded.slice(Math.max(copied, reference.start - 64), reference.start) : inserted.slice(-64);
     const after = expanded.slice(reference.end, reference.end + 64);
     out += expanded.slice(copied, reference.start);
-    inserted = render(expanded.slice(reference.start, reference.end), reference, result, mode, { before, after });
+    inserted = render(form, reference, result, mode, { before, after, place, delimiters });
     out += inserted;
     copied = reference.end;
   }
@@ -149,14 +174,14 @@ function read(raw: string): Result {
   return { raw: trimmed, table: table(trimmed) };
 }
 
-function render(form: string, reference: Reference, result: Result, mode: Mode, place: Surroundings): string {
-  if (reference.column === '*') return renderRows(form, reference.name, result, mode);
+function render(form: string, reference: Reference, result: Result, mode: Mode, spot: Spot): string {
+  if (reference.column === '*') return renderRows(form, reference.name, result, mode, spot);
   if (result.table === undefined && reference.column === null) {
     if (reference.optional && result.raw === 'null') return 'NULL';
-    return mode === 'sql' ? stringLiteral(result.raw, place) : result.raw;
+    return mode === 'sql' ? literalOf(form, result.raw, spot, stringLiteral) : result.raw;
   }
   const value = lookUp(form, reference, result);
-  if (value !== undefined && value !== 'null') return mode === 'sql' ? sqlLiteral(value, place) : plainText(value);
+  if (value !== undefined && value !== 'null') return mode === 'sql' ? literalOf(form, value, spot, sqlLiteral) : plainText(value);
   if (reference.optional) return 'NULL';
   const hint = `Write ${form}? to get NULL instead.`;
   if (value === undefined) {
@@ -164,6 +189,19 @@ function render(form: string, reference: Reference, result: Result, mode: Mode, 
   }
   const what = reference.column !== null ? `"${reference.column}"` : 'the first column';
   throw new DurableError(`Cannot substitute ${form}: ${what} of the result "${reference.name}" is NULL`, { code: '22004', hint });
+}
+
+/** A raw value as a literal, but inside quotes as it is, if it can be. */
+function literalOf(form: string, raw: string, spot: Spot, literal: (raw: string, around: Surroundings) => string): string {
+  if (spot.place !== 'quotes') return literal(raw, spot);
+  if (literal === sqlLiteral && /^(?:number|true|false)$/.test(kind(raw))) return raw;
+  throw insideQuotes(form);
+}
+
+function insideQuotes(form: string): DurableError {
+  return new DurableError(`Cannot substitute ${form} inside quotes: its value is a literal with quotes of its own`, {
+    code: '42601', hint: `Write it outside of them, as in 'Hello ' || ${form}.`,
+  });
 }
 
 /** The raw value that a reference means; undefined when there are no rows. */
@@ -200,7 +238,7 @@ function noColumn(form: string, name: string, column: string, existing: readonly
   });
 }
 
-function renderRows(form: string, name: string, result: Result, mode: Mode): string {
+function renderRows(form: string, name: string, result: Result, mode: Mode, spot: Spot): string {
   const found = result.table;
   if (found === undefined) {
     throw new DurableError(`Cannot substitute ${form}: the result "${name}" has no rows to list, it is one value`, {
@@ -213,5 +251,6 @@ function renderRows(form: string, name: string, result: Result, mode: Mode): str
       { code: '54000', hint: 'Keep large results in a table and pass their key.' },
     );
   }
-  return mode === 'sql' ? relation(name, found) : `[${found.rows.join(',')}]`;
+  if (spot.place === 'quotes') throw insideQuotes(form);
+  return mode === 'sql' ? relation(name, found, spot.delimiters) : `[${found.rows.join(',')}]`;
 }

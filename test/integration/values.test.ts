@@ -157,3 +157,33 @@ test.serial('values of every type come back from $n, $n.col and $n.* as they wen
     }
   }), { numRuns: 60, includeErrorInReport: true });
 });
+
+/** Where an author may put `$n`; ✗: where a value that needs quotes is refused. `save` keeps what arrives. */
+const TEMPLATES = [
+  'SELECT public.save($n)', 'SELECT public.save($n.v)', 'SELECT public.save($n.v||$n)', "SELECT public.save('a' || $n || 'b')", 'SELECT public.save(v) FROM $n.*', 'INSERT INTO public.saved VALUES ($n)',
+  '-- $n\nSELECT public.save($n)', 'SELECT /* $n */ public.save($n) -- $n.v', 'DO $$BEGIN PERFORM public.save($n); END$$', 'DO $body$BEGIN -- $n\nPERFORM public.save($n); /* $n */ END$body$', 'DO $body$BEGIN PERFORM public.save(v) FROM $n.*; END$body$',
+  "✗ SELECT public.save('to $n')", `✗ SELECT public.save('') AS "to $n"`, "✗ SELECT public.save(E'\\'$n')", "✗ DO $$BEGIN PERFORM public.save('to $n'); END$$",
+];
+const ATTACKS = ["'); DELETE FROM canary; --", "' || burn() || '", '\nWITH d AS (DELETE FROM public.canary) --', '*/ public.burn(), /*', '$$; DELETE FROM public.canary; --', '$$ || public.burn() || $$',
+  "$body$; DELETE FROM public.canary; DO $body$BEGIN", '"; DELETE FROM public.canary; --', "\\' || public.burn() --", '\nPERFORM public.burn(); --', '*/ PERFORM public.burn(); /*', '" || public.burn() || "', "E'\\' || public.burn() || '", ') AS x, public.burn() --'];
+
+test.serial('no value becomes code, wherever an author refers to it', async (t) => {
+  await client.query(`
+    CREATE TABLE public.saved (v text);
+    CREATE TABLE public.canary AS SELECT 'alive' AS v;
+    CREATE TABLE public.values_given (v text);
+    CREATE FUNCTION public.save(v text) RETURNS text LANGUAGE sql AS 'INSERT INTO public.saved VALUES (v) RETURNING v';
+    CREATE FUNCTION public.burn() RETURNS text LANGUAGE sql AS 'DELETE FROM public.canary RETURNING v'`);
+  const attempt = async (template: string, value: string): Promise<void> => {
+    await client.query('TRUNCATE saved, values_given');
+    await client.query('INSERT INTO values_given VALUES ($1)', [value]);
+    const refused = template.startsWith('✗');
+    const { id, status } = await run(`('SELECT v FROM public.values_given' |=> 'n') ~> $1`, [template.replace('✗ ', '')]);
+    t.is((await client.query('SELECT FROM canary')).rowCount, 1, `${template} with ${JSON.stringify(value)}`);
+    t.is(status, refused ? 'failed' : 'completed', `${template} with ${JSON.stringify(value)}: ${await errorOf(id)}`);
+    const expected = refused ? [] : [template.includes('||$n') ? value + value : template.includes("'a'") ? `a${value}b` : value];
+    t.deepEqual((await client.query<{ v: string }>('SELECT v FROM saved')).rows.map(({ v }) => v), expected, `${template} with ${JSON.stringify(value)}`);
+  };
+  for (const template of TEMPLATES) for (const attack of ATTACKS) await attempt(template, attack);
+  await fc.assert(fc.asyncProperty(fc.constantFrom(...TEMPLATES), text, attempt), { numRuns: 100, includeErrorInReport: true });
+});

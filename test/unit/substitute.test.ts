@@ -84,6 +84,23 @@ test('a string literal stays a token of its own', (t) => {
   raises(t, () => stringLiteral('a\0'), '22021', /U\+0000/);
 });
 
+test('where a reference stands decides what becomes of it', (t) => {
+  t.is(sql('SELECT $n -- $n $nul /* $n\n, $n /* $n /* $n */ $n \' $nope */, $n'), 'SELECT 7 -- $n $nul /* $n\n, 7 /* $n /* $n */ $n \' $nope */, 7', 'in a comment nothing');
+  t.is(sql(`'$n $n.b $nul?' "t_$n" E'\\'$n' '--$n' "/*$n"`), `'7 true NULL' "t_7" E'\\'7' '--7' "/*7"`, 'in quotes what needs none');
+  for (const text of [`'$n.s'`, `"$n.s"`, `E'\\' $n.s'`, `e'\\\\\\'$n.j'`, `'it''s $http'`, `'$n.*'`, `'$n::text $n.s'`, `x'' '$n.num'`]) raises(t, () => sql(text), '42601', /inside quotes/);
+  t.is(sql(`E'\\\\'||$n.s, date'' || $n.s, '/*' || $n.s, "--" || $n.s, 'it''s' || $n.s`), `E'\\\\'||'it''s', date'' || 'it''s', '/*' || 'it''s', "--" || 'it''s', 'it''s' || 'it''s'`);
+  const dollars = (text: string, value: string): string => substitute(text, 'sql', { ...context, names: ['v'], result: () => `{"rows":[{"x":${JSON.stringify(value)}}],"row_count":1}` });
+  t.is(dollars('DO $$ f($v, $v) $$', 'a$b'), `DO $$ f('a$b', 'a$b') $$`);
+  t.is(dollars('DO $$ f($v) $$, $v', '$$;\\'), `DO $$ f(E'\\x24\\x24;\\\\') $$, E'$$;\\\\'`, 'no value ends a dollar-quoted text');
+  t.is(dollars('DO $b$ f($v) $b$', '$$'), `DO $b$ f('$$') $b$`);
+  t.is(dollars(`SELECT $b$it's "$v" -- $v $b$`, '$b$'), `SELECT $b$it's "E'\\x24b\\x24'" -- E'\\x24b\\x24' $b$`, 'a text may be anything, so quotes in it mean nothing');
+  t.is(dollars("/* */ DO $b$ -- $v\n f($v) /* $v */ $$ $v $$ 'it' $b$", '$$!'), "/* */ DO $b$ -- $v\n f('$$!') /* $v */ $$ E'\\x24\\x24!' $$ 'it' $b$", 'but a body is code');
+  raises(t, () => dollars("DO $b$ BEGIN RAISE NOTICE 'to $v'; END $b$", 'x'), '42601', /\$v inside quotes/);
+  raises(t, () => dollars("create function f() returns text as $$ SELECT 'to $v' $$ language sql", 'x'), '42601', /\$v inside quotes/);
+  t.is(dollars('DO $b$ FROM $v.* $b$', '$b$'), `DO $b$ FROM (VALUES (E'\\x24b\\x24')) AS "v"("x") $b$`);
+  t.is(dollars('a$b$ $v', '$b$'), `a$b$ '$b$'`, 'a dollar within a name begins nothing');
+});
+
 test('a result without rows is one literal, and its keys are columns', (t) => {
   t.is(sql('$http'), `'${RESULTS['http']}'`);
   t.is(sql('$list'), `'[1,"x''y"]'`);
