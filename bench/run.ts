@@ -1,6 +1,6 @@
 /**
  * `make bench`: every figure beside its baseline, from one run on one private cluster with fsync on.
- * Arguments choose benchmarks (drain start latency scale). Sizes: see sizes.ts.
+ * Arguments choose benchmarks (drain start latency scale upgrade). Sizes: see sizes.ts.
  */
 import { startCluster } from '../test/support/cluster.ts';
 import { benchDrain } from './drain.ts';
@@ -8,8 +8,9 @@ import { type Figure, isMet, toJson, toTable } from './figure.ts';
 import { benchLatency } from './latency.ts';
 import { benchScale } from './scale.ts';
 import { benchStart } from './start.ts';
+import { benchUpgrade } from './upgrade.ts';
 
-const BENCHMARKS = { drain: benchDrain, start: benchStart, latency: benchLatency, scale: benchScale };
+const BENCHMARKS = { drain: benchDrain, start: benchStart, latency: benchLatency, scale: benchScale, upgrade: benchUpgrade };
 
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(BENCHMARKS);
 const cluster = await startCluster({ durable: true, settings: { shared_buffers: '512MB', max_wal_size: '8GB', checkpoint_timeout: '30min' } });

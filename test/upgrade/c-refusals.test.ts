@@ -98,6 +98,22 @@ for (const from of OLDER) {
   });
 }
 
+test('C: what an operator has added under a name that a release brings is named, and the update goes through without it', async (t) => {
+  const client = await line.cluster.client('postgres', await line.database('0.2.2'));
+  await client.query('CREATE INDEX idx_instances_label ON df.instances (label); CREATE TABLE df.http_allowlist (host text)');
+  const before = await describe(client);
+  for (const [message, remedy] of [[/"idx_instances_label" already exists/, 'DROP INDEX df.idx_instances_label'], [/"http_allowlist" already exists/, 'ALTER TABLE df.http_allowlist SET SCHEMA public']] as const) {
+    await t.throwsAsync(client.query(updateTo(CURRENT)), { message });
+    t.is((await client.query('SELECT df.version() AS version')).rows[0].version, '0.2.2');
+    if (remedy.startsWith('DROP')) t.deepEqual(difference(before, await describe(client)), []);
+    await client.query(remedy);
+  }
+  await client.query(updateTo(CURRENT));
+  const fresh = await line.cluster.client('postgres', await line.database(CURRENT));
+  t.deepEqual(difference(await describe(fresh), await describe(client)), []);
+  await Promise.all([client.end(), fresh.end()]);
+});
+
 test('C: an update that cannot have its locks in time fails whole, and goes through later', async (t) => {
   const database = await line.database(OLDER[0]!);
   const [client, alice] = [await line.cluster.client('postgres', database), await line.cluster.client('alice', database)];
