@@ -42,7 +42,7 @@ export function seq(a: string, b: string): string {
  * @plv8ify_strict
  */
 export function as(fut: string, name: string): string {
-  refuseHelpers(fut);
+  refuseHelpers(fut, name);
   return compose.as_(fut, name);
 }
 
@@ -81,6 +81,7 @@ export function sleepFor(seconds: string): string {
  * @plv8ify_strict
  */
 export function waitForSchedule(cronExpr: string): string {
+  refuseHelpers(cronExpr);
   return compose.waitForSchedule(cronExpr, validateCron);
 }
 
@@ -139,7 +140,7 @@ export function if_(condition: string, thenBranch: string, elseBranch: string): 
  * @plv8ify_strict
  */
 export function ifRows(resultName: string, thenBranch: string, elseBranch: string): string {
-  refuseHelpers(thenBranch, elseBranch);
+  refuseHelpers(resultName, thenBranch, elseBranch);
   return compose.ifRows(resultName, thenBranch, elseBranch);
 }
 
@@ -202,6 +203,7 @@ export function race(a: string, b: string): string {
  * @plv8ify_execute private
  */
 export function http(url: string | null, method: string | null, body: string | null, headers: unknown, timeoutSeconds: number | null): string {
+  refuseHelpers(url, method, body);
   return compose.http({ url, method, body, headers: jsonText(headers), timeoutSeconds }, { mode: httpMode() });
 }
 
@@ -218,9 +220,9 @@ export function http(url: string | null, method: string | null, body: string | n
  * @plv8ify_return {text}
  * @plv8ify_execute private
  */
-export function httpMultipart(url: string | null, method: string | null, parts: unknown, headers: unknown, timeoutSeconds: number | null): string {
-  return compose.httpMultipart(
-    { url, method, parts: jsonText(parts), headers: jsonText(headers), timeoutSeconds }, { mode: httpMode() });
+export function httpMultipart(url: string | null, method: string | null, parts: string | null, headers: string | null, timeoutSeconds: number | null): string {
+  refuseHelpers(url, method);
+  return compose.httpMultipart({ url, method, parts, headers, timeoutSeconds }, { mode: httpMode() });
 }
 
 /**
@@ -249,7 +251,7 @@ export function waitForSignal(name: string | null, timeoutSeconds: number | null
  */
 export function asOp(fut: string | null, name: string | null): string | null {
   if (fut === null || name === null) return null;
-  refuseHelpers(fut);
+  refuseHelpers(fut, name);
   return compose.asOp(fut, name);
 }
 
@@ -298,8 +300,4 @@ export function loopPrefixOp(body: string | null): string | null {
   if (body === null) return null;
   refuseHelpers(body);
   return compose.loopPrefixOp(body);
-}
-
-function jsonText(value: unknown): string | null {
-  return value === null || value === undefined ? null : JSON.stringify(value);
 }
