@@ -78,7 +78,7 @@ export const AREAS: readonly Area[] = [
     fn('df.instance_nodes(instance_id_param text, _last_n_executions integer)', `(execution_id bigint, ${NODE}, updated_at ${TIME})`, STRICT),
     fn('df.metrics()', '(total_instances bigint, running_instances bigint, completed_instances bigint, failed_instances bigint, total_executions bigint, total_events bigint)', 'volatile strict private'),
   ] },
-  { file: 'test/pgtap/inferred_status.sql', functions: [
+  { file: 'test/pgtap/explain.sql', functions: [
     fn('df.explain(input text)', 'text', STRICT),
   ] },
   { file: 'test/pgtap/01_packaging.sql', functions: [
