@@ -3,15 +3,15 @@
  *
  * A batch either is one step, alone in its transaction, with the node visibly running before; or it is steps of
  * different branches that share one commit, in which their nodes begin and end. Only statements that this session has
- * seen to be quick share, since the first of a batch holds its locks until the last has run. Whatever makes a shared batch impossible (a lock that
- * somebody else holds, a deferred constraint, a deadlock) rolls it back and runs its steps one by one.
+ * seen to be quick share, since the first of a batch holds its locks until the last has run. Whatever makes a shared
+ * batch impossible (a lock that somebody else holds, a deferred constraint, a deadlock) rolls it back and runs its steps
+ * one by one.
  */
 import { DurableError } from '../graph/errors.ts';
-import { failure, finishStep, makeExternal, markRunning, resume, touch } from '../engine/interpreter.ts';
+import { failure, finishStep, makeExternal, markRunning, resume } from '../engine/interpreter.ts';
 import { isAlive } from '../engine/fork.ts';
-import { resultText } from '../engine/rows.ts';
 import { substituteNode } from '../engine/names.ts';
-import type { Branch, Details, Outcome, Run } from '../engine/run.ts';
+import type { Branch, Outcome, Run } from '../engine/run.ts';
 import { announceWork, flush, lockFree } from '../db/flush.ts';
 import { enter } from '../db/gate.ts';
 import { claimDue, claimExternal, claimHeld, nextTimer } from '../db/load.ts';
@@ -20,30 +20,22 @@ import { Busy, DatabasePort, Over } from '../db/port.ts';
 import { classified, isAlwaysQuick, isQuick, noteDuration } from '../db/pace.ts';
 import { parseNumber } from '../db/settings.ts';
 import { query } from '../db/statement.ts';
-import { kindOf } from '../db/types.ts';
 import { admit, failSteps, steps } from './due.ts';
 import type { AtStep } from './due.ts';
 import { identify, refuseBorrowed } from './identity.ts';
 import type { Identity } from './identity.ts';
+import { conclude } from './outcome.ts';
+import type { Step } from './outcome.ts';
 
 /** Most steps that share a commit. */
 const MOST_SHARED = 64;
 /** Fewest steps that are tried together, however long they took. */
 const LEAST_SHARED = 8;
-/** Tries of a step that failed for a reason which passes by itself (serialization failure, deadlock). */
-const MOST_ATTEMPTS = 10;
-const RETRIED = new Set(['40001', '40P01']);
-const SPLITTING = new Set(['40001', '40P01', '55P03', '57014']);
-/** "cannot run inside a transaction block", "invalid transaction termination". */
-const NEEDS_AUTOCOMMIT = new Set(['25001', '2D000']);
-/** Statements about the transaction itself, for which the same SQLSTATEs mean that they are no steps. */
-const TRANSACTIONAL = new Set(['SET', 'BEGIN', 'START', 'COMMIT', 'END', 'ROLLBACK', 'ABORT', 'SAVEPOINT', 'RELEASE', 'PREPARE']);
 
 interface Held extends Key {
   /** The step's text before substitution, which decides whether it may share; null: it may not. */
   readonly template: string | null;
 }
-interface Step { readonly run: Run; readonly branch: Branch; readonly statement: string }
 interface Batch { readonly runs: Map<string, Run>; readonly steps: Step[]; readonly shared: boolean }
 
 /** What a session remembers from one transaction to the next: where its work is. Losing it costs a search, no more. */
@@ -155,7 +147,7 @@ export function finish(outcomes: string[], durations: number[], at: number): str
       const step = batch.steps[k]!;
       if (step.branch.key !== '' || !batch.shared) confirm(step, port);
       noteDuration(template(step.run, step.branch), durations[k]!, step.statement);
-      conclude(step, outcome, batch.shared, session, port);
+      if (conclude(step, outcome, batch.shared, port)) session.alone = true;
     }
     const over = [...batch.runs.values()].filter((run) => run.statusChanged);
     if (batch.shared) {
@@ -336,51 +328,6 @@ const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i 
 /** Finds the instance if this transaction cancelled it, which its own step did. */
 const cancelledHere = query(`
   SELECT i.id FROM df.instances i WHERE i.id = $1 AND i.status = 'cancelled' AND _df.written_here(i.xmin)`, 'text');
-
-/** Moves a branch on by what its step's statement did. */
-function conclude(step: Step, outcome: string, shared: boolean, own: Session, port: DatabasePort): void {
-  const { run, branch, statement } = step;
-  const delivery: Details = branch.phase === 'external' ? { delivery: 'at-least-once' } : {};
-  if (outcome.startsWith('e')) {
-    const error = JSON.parse(outcome.slice(1)) as { sqlstate: string; message: string; detail: string; hint: string; context: string };
-    if (shared && SPLITTING.has(error.sqlstate)) {
-      own.alone = true;
-    } else if (RETRIED.has(error.sqlstate) && branch.attempts < MOST_ATTEMPTS) {
-      branch.attempts++;
-      branch.due = port.now + Math.min(2000, 10 * 2 ** branch.attempts) * (0.5 + Math.random() / 2);
-      touch(branch);
-    } else if (branch.phase !== 'external' && NEEDS_AUTOCOMMIT.has(error.sqlstate) && !TRANSACTIONAL.has(classified(statement).keyword)) {
-      makeExternal(run, branch);
-    } else {
-      finishStep(run, branch, { kind: 'failed', text: `SQL execution failed: ${error.message}`, details: { ...delivery, ...details(error, statement) } }, port);
-    }
-    return;
-  }
-  const result = succeeded(outcome, statement);
-  finishStep(run, branch, branch.phase === 'external' ? { ...result, details: { ...delivery, ...result.details } } : result, port);
-}
-
-function succeeded(outcome: string, statement: string): Exclude<Outcome, { kind: 'break' }> {
-  if (outcome === 'n') return { kind: 'ok', text: '{"rows":[],"row_count":0}' };
-  const [count, types, ...rows] = outcome.slice(1).split('\u001e');
-  const columns = types === '' ? [] : types!.split(',').map(Number);
-  try {
-    const text = resultText(count === '0'
-      ? { rows: [], types: columns, kinds: kindOf, ...(rows[0] !== undefined && { emptyRow: rows[0] }) }
-      : { rows, types: columns, kinds: kindOf });
-    return { kind: 'ok', text };
-  } catch (error) {
-    const failed = failure(error) as Extract<Outcome, { kind: 'failed' }>;
-    return { kind: 'failed', text: `SQL execution failed: ${failed.text}`, details: { ...failed.details, statement } };
-  }
-}
-
-function details(error: { sqlstate: string; detail: string; hint: string; context: string }, statement: string): Details {
-  return {
-    sqlstate: error.sqlstate, statement,
-    ...(error.detail !== '' && { detail: error.detail }), ...(error.hint !== '' && { hint: error.hint }),
-  };
-}
 
 /** Writes the batch and remembers where its branches stand, for the next claim. */
 function write(own: Session, runs: Map<string, Run>, now: number, shared: boolean, apart = own.alone): void {
