@@ -18,7 +18,8 @@
  *
  * The first paragraph of the doc comment becomes the function's COMMENT. Overloads of one SQL name are separate
  * TypeScript functions. Types without tags: string → text, number → double precision, bigint → bigint,
- * boolean → boolean, void → void; `| null` and `| undefined` change nothing.
+ * boolean → boolean, void → void; `| null` and `| undefined` change nothing. A parameter of type json or jsonb is a
+ * string in TypeScript, the text of the JSON.
  */
 import path from 'node:path';
 import ts from 'typescript';

@@ -1,5 +1,6 @@
 /** SQL for what is generated: the function that holds the bundle, and one stub per callable TypeScript function. */
 import type { Bundle } from './bundle.ts';
+import { SourceError } from './signatures.ts';
 import type { FunctionSpec, Parameter } from './signatures.ts';
 
 /** `create` for a fresh install, where nothing may be there already; `replace` for an upgrade. */
@@ -21,17 +22,38 @@ export function bundleSql(bundle: Bundle, mode: Mode): string {
   ].join('\n');
 }
 
-/** The SQL of one stub: the function, its comment, its privileges. */
+/** The SQL of one stub: the function, its comment, its privileges. JSON reaches JavaScript as text, by way of a function of its own. */
 export function stubSql(spec: FunctionSpec, bundle: Bundle, mode: Mode): string {
-  const name = `${spec.schema}.${identifier(spec.name)}`;
-  const attributes = [
-    'LANGUAGE plv8', spec.volatility, ...(spec.strict ? ['STRICT'] : []), ...(spec.definer ? [DEFINER] : spec.pinned ? [PINNED] : []),
+  const json = spec.parameters.some(({ type }) => JSON_TYPE.test(type));
+  if (!json) return functionSql(spec, attributes('plv8', spec), dollarQuote(stubBody(spec, bundle), 'js'), mode);
+  if (spec.definer) throw new SourceError(`${spec.place}: a definer function cannot take JSON: what takes its text may be called by all`);
+  const inner: FunctionSpec = {
+    ...spec, schema: '_df', name: `${spec.name}_text`, public: true,
+    parameters: spec.parameters.map(({ name, type }) => ({ name, type: JSON_TYPE.test(type) ? 'text' : type, default: null })),
+    comment: `The JavaScript of ${spec.schema}.${identifier(spec.name)}, which takes JSON as text: PLV8 would make JavaScript's numbers of those in it. Runs with the rights of its caller.`,
+  };
+  const values = spec.parameters.map(({ name, type }) => `${identifier(name)}${JSON_TYPE.test(type) ? '::pg_catalog.text' : ''}`);
+  return [
+    functionSql(inner, attributes('plv8', inner), dollarQuote(stubBody(inner, bundle), 'js'), mode),
+    functionSql(spec, attributes('sql', spec), dollarQuote(`SELECT _df.${identifier(inner.name)}(${values.join(', ')})`, 'sql'), mode),
+  ].join('\n');
+}
+
+const JSON_TYPE = /^jsonb?$/i;
+
+function attributes(language: string, spec: FunctionSpec): string {
+  return [
+    `LANGUAGE ${language}`, spec.volatility, ...(spec.strict ? ['STRICT'] : []), ...(spec.definer ? [DEFINER] : spec.pinned ? [PINNED] : []),
   ].join(' ');
+}
+
+function functionSql(spec: FunctionSpec, attributes: string, body: string, mode: Mode): string {
+  const name = `${spec.schema}.${identifier(spec.name)}`;
   const signature = `${name}(${spec.parameters.map(({ type }) => type).join(', ')})`;
   return [
     `${verb(mode)} FUNCTION ${name}(${spec.parameters.map(parameterSql).join(', ')}) RETURNS ${spec.returns}`,
     attributes,
-    `AS ${dollarQuote(stubBody(spec, bundle), 'js')};`,
+    `AS ${body};`,
     ...(spec.comment === null ? [] : [`COMMENT ON FUNCTION ${signature} IS ${literal(spec.comment)};`]),
     ...(spec.public ? [] : [`REVOKE EXECUTE ON FUNCTION ${signature} FROM PUBLIC;`]),
     '',

@@ -202,9 +202,9 @@ export function race(a: string, b: string): string {
  * @plv8ify_return {text}
  * @plv8ify_execute private
  */
-export function http(url: string | null, method: string | null, body: string | null, headers: unknown, timeoutSeconds: number | null): string {
+export function http(url: string | null, method: string | null, body: string | null, headers: string | null, timeoutSeconds: number | null): string {
   refuseHelpers(url, method, body);
-  return compose.http({ url, method, body, headers: jsonText(headers), timeoutSeconds }, { mode: httpMode() });
+  return compose.http({ url, method, body, headers, timeoutSeconds }, { mode: httpMode() });
 }
 
 /**

@@ -1,5 +1,6 @@
 /** `df.update_node_status`: the hand-operated end of the one way in which nodes move (semantics §5). */
 import { DurableError } from '../graph/errors.ts';
+import { kind, parseString } from '../engine/rawjson.ts';
 import { isStale, parseStamp } from '../engine/scope.ts';
 import type { NodeStatus } from '../engine/run.ts';
 import { query } from '../db/statement.ts';
@@ -25,7 +26,7 @@ const current = query<{ stamp: string | null }>(`
  * @plv8ify_execute private
  */
 export function updateNodeStatus(
-  instanceId: string | null, nodeId: string | null, status: string | null, result: unknown, executionId: string | null,
+  instanceId: string | null, nodeId: string | null, status: string | null, result: string | null, executionId: string | null,
 ): string {
   if (instanceId === null) throw new DurableError('instance_id is required: a node id alone does not name a node', { code: '22004' });
   if (nodeId === null) throw new DurableError('node_id is required', { code: '22004' });
@@ -42,8 +43,8 @@ export function updateNodeStatus(
   writeNodes([{
     instance: instanceId, node: nodeId,
     write: {
-      status: status as NodeStatus, result: result === null || result === undefined ? null : JSON.stringify(result),
-      error: status === 'failed' && typeof result === 'string' ? result : null,
+      status: status as NodeStatus, result,
+      error: status === 'failed' && result !== null && kind(result) === 'string' ? parseString(result) : null,
       stamp: executionId ?? row?.stamp ?? '', details: undefined,
     },
   }]);

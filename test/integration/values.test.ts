@@ -23,10 +23,9 @@ test.after.always(async () => {
 
 /** Runs a workflow to its end and returns its id and status. */
 async function run(future: string, values: unknown[] = []): Promise<{ id: string; status: string }> {
-  const { rows: [{ id }] } = await client.query<{ id: string }>(`SELECT df.start(${future}) AS id`, values) as { rows: [{ id: string }] };
+  const id = (await client.query<{ id: string }>(`SELECT df.start(${future}) AS id`, values)).rows[0]!.id;
   await client.query('CALL df.work()');
-  const { rows: [{ status }] } = await client.query<{ status: string }>('SELECT df.status($1) AS status', [id]) as { rows: [{ status: string }] };
-  return { id, status };
+  return { id, status: (await client.query<{ status: string }>('SELECT df.status($1) AS status', [id])).rows[0]!.status };
 }
 
 const errorOf = async (id: string): Promise<string> =>

@@ -83,6 +83,7 @@ SELECT throws_like($$ SELECT df.http('ftp://x', 'BREW', NULL, NULL, -1) $$, '%df
 SELECT throws_like($$ SELECT df.http_multipart('ftp://x', 'BREW') $$, '%df.http() is disabled%', 'multipart is off, and that is said first');
 SET LOCAL pg_durable.http = 'all';
 SELECT is(df.http('https://example.com/a?b=1'), '{"node_type":"HTTP","query":"{\"url\":\"https://example.com/a?b=1\",\"method\":\"POST\",\"body\":null,\"headers\":null,\"timeout_seconds\":30}"}', 'df.http, keys in order');
+SELECT is((df.http('http://x', headers => '{"n": 12345678901234567890, "one": 1.50}')::json ->> 'query')::json ->> 'headers', '{"n":12345678901234567890,"one":1.50}', 'numbers in headers keep their digits');
 SELECT is((df.http('http://x', 'get', 'body', '{"Accept": "text/plain"}', 5)::json ->> 'query')::jsonb, '{"url":"http://x","method":"GET","body":"body","headers":{"Accept":"text/plain"},"timeout_seconds":5}', 'df.http with everything');
 SELECT is((df.http('http://x', method)::json ->> 'query')::jsonb ->> 'method', upper(method), 'method ' || method) FROM unnest(ARRAY['GET', 'post', 'Put', 'delete', 'PATCH']) method;
 SELECT throws_like($$ SELECT df.http('ftp://x', 'BREW', NULL, NULL, -1) $$, '%unsupported URL scheme%', 'then the scheme');

@@ -1,6 +1,6 @@
 -- df.update_node_status (semantics §5): by instance and node, exactly one row, fenced by stamps; and what no ordinary role may write.
 \ir setup.psql
-SELECT plan(36);
+SELECT plan(37);
 CREATE ROLE nodes_alice LOGIN;
 CREATE ROLE nodes_bob LOGIN;
 SELECT df.grant_usage(r) FROM unnest(ARRAY['nodes_alice', 'nodes_bob']) r \g /dev/null
@@ -21,6 +21,8 @@ SELECT is(pg_temp.node(:'one'), 'running 0000000a::1', 'the node has the status 
 SELECT is(pg_temp.node(:'two'), 'pending', 'the node of the same id in another instance stays as it is');
 SELECT df.update_node_status(:'one', '00000002', 'completed', '{"n": 1}', :'one' || '::1') \g /dev/null
 SELECT is(pg_temp.node(:'one'), 'completed {"n": 1} 0000000a::1', 'a result is kept on a status that is an end');
+SELECT df.update_node_status(:'one', '00000002', 'completed', '{"n": 12345678901234567890.10}', :'one' || '::1') \g /dev/null
+SELECT is(pg_temp.node(:'one'), 'completed {"n": 12345678901234567890.10} 0000000a::1', 'to the last digit');
 SELECT df.update_node_status(:'one', '00000002', 'running', '{"n": 2}', :'one' || '::2') \g /dev/null
 SELECT is(pg_temp.node(:'one'), 'running 0000000a::2', 'and cleared on one that is none');
 SELECT df.update_node_status(:'one', '00000002', 'failed', '"no luck"', :'one' || '::2') \g /dev/null

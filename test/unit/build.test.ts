@@ -113,6 +113,15 @@ test('the script has banners, the bundle and the stubs in their places', async (
   t.false(/^-- @/m.test(script));
 });
 
+test('JSON reaches JavaScript as text, through a function of its own', async (t) => {
+  const tagged = (more: string): string => `/**\n * Keeps it.\n *\n * @plv8ify_schema_name df\n * @plv8ify_param {jsonb} value DEFAULT NULL\n * @plv8ify_param {text} name DEFAULT 'x'\n * @plv8ify_execute private\n${more} */\nexport function keep(value: string | null, name: string): string { return name + value; }\n`;
+  const script = (await build(checkout(t, { 'src/functions/area.ts': tagged('') }))).get('pg_durable--1.2.3.sql') ?? '';
+  t.true(script.includes('CREATE FUNCTION _df.keep_text(value text, name text) RETURNS text\nLANGUAGE plv8 VOLATILE SET search_path = pg_catalog, pg_temp\n'));
+  t.false(script.includes('ON FUNCTION _df.keep_text(text, text) FROM PUBLIC'));
+  t.true(script.includes(`CREATE FUNCTION df.keep(value jsonb DEFAULT NULL, name text DEFAULT 'x') RETURNS text\nLANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp\nAS $sql$SELECT _df.keep_text(value::pg_catalog.text, name)$sql$;\nCOMMENT ON FUNCTION df.keep(jsonb, text) IS 'Keeps it.';\nREVOKE EXECUTE ON FUNCTION df.keep(jsonb, text) FROM PUBLIC;`));
+  await t.throwsAsync(build(checkout(t, { 'src/functions/area.ts': tagged(' * @plv8ify_security definer\n') })), { message: /definer function cannot take JSON/ });
+});
+
 test('same sources, same bytes, wherever the checkout lies', async (t) => {
   const [one, two] = [checkout(t), checkout(t)];
   t.deepEqual(await build(one), await build(two));
