@@ -25,6 +25,8 @@ export interface ClusterOptions {
   settings?: Record<string, string>;
   /** Writes to disk for real, as a benchmark needs. */
   durable?: boolean;
+  /** The folder in which its files are made; the one for temporary files without. */
+  folder?: string;
 }
 
 /** The folder of the server's programs: of `PG_CONFIG`, or of the pg_config on PATH. */
@@ -52,6 +54,11 @@ export class Cluster {
   get pid(): number {
     if (this.#server?.pid === undefined) throw new Error('the cluster is not running');
     return this.#server.pid;
+  }
+
+  /** Whether the postmaster runs. */
+  get alive(): boolean {
+    return this.#server !== undefined && this.#server.exitCode === null && this.#server.signalCode === null;
   }
 
   /** Starts the server, a stopped one too, and waits until it takes connections. */
@@ -172,7 +179,7 @@ export class Cluster {
 
 /** Makes and starts a cluster. As root the server runs as the user `postgres`. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const dir = mkdtempSync(path.join(tmpdir(), 'pg-durable-'));
+  const dir = mkdtempSync(path.join(options.folder ?? tmpdir(), 'pg-durable-'));
   removeAtExit(dir);
   if (isRoot()) {
     const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' })));
