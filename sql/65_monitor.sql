@@ -46,6 +46,10 @@ BEGIN
                 USING ERRCODE = 'undefined_object', HINT = 'df.list_instances() shows the instances that you can reach.';
         END IF;
         EXIT WHEN current IN ('completed', 'failed', 'cancelled');
+        IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+            RAISE EXCEPTION 'cannot wait for instance % in a transaction that is %, which never sees it end', $1, current_setting('transaction_isolation')
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Wait in a transaction that is READ COMMITTED.';
+        END IF;
         IF clock_timestamp() >= deadline THEN
             -- Not query_canceled, which EXCEPTION WHEN OTHERS does not catch.
             RAISE EXCEPTION 'Timeout after %s waiting for instance %, which is %', timeout_seconds, $1, current

@@ -27,6 +27,10 @@ SELECT throws_like($$ SELECT df.await_instance('00000000') $$, '%Instance not fo
 SELECT throws_like($$ SELECT df.await_instance('completes') $$, '%Instance not found%', 'await: a label is no id');
 SELECT throws_like(format('SELECT df.await_instance(%L, %s)', id('completes'), n), '%Timeout must be positive%', 'await: a timeout of ' || n) FROM unnest(ARRAY[0, -1]) n;
 SELECT is(df.await_instance(NULL), NULL, 'await: NULL');
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT throws_like(format('SELECT df.await_instance(%L, 3600)', id('waits')), '%cannot wait for instance % in a transaction that is repeatable read%', 'await: a snapshot that stays the same');
+SELECT is(df.await_instance(id('completes')), 'completed', 'which shows what has ended');
+COMMIT;
 SELECT is(df.await_instance(id('completes'), NULL), NULL, 'await: no timeout is NULL, too');
 SET client_min_messages = error;
 SELECT is(df.wait_for_completion(id('completes')), 'completed', 'the older name');
