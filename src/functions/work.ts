@@ -124,7 +124,7 @@ export function claim(at: number, most: number): ClaimRow[] {
  * Records how the steps of the last claim ended and moves their branches on, in the same transaction. In: per step
  * that ran its outcome ("n" no rows; "r", type OIDs, then the rows as JSON, separated by U+001E; "e" and the error as
  * JSON) and how long it took in ms, and the time in seconds since the epoch. Out: done (commit) or undo (roll back:
- * the steps must not count, or must run one by one). A step that cancelled its own instance counts.
+ * the steps must not count, or must run one by one). A step that ended its own instance counts.
  *
  * @plv8ify_schema_name _df
  * @plv8ify_param {text[]} outcomes
@@ -157,8 +157,8 @@ export function finish(outcomes: string[], durations: number[], at: number): str
     }
   } catch (error) {
     if (!(error instanceof Busy || error instanceof Over)) throw error;
-    // Rolling that back would take the cancellation back, and the step would run again for ever.
-    if (error instanceof Over && !batch.shared && batch.steps.some(({ run }) => cancelledHere(run.id).length > 0)) return 'done';
+    // Rolling that back would take the end back, and the step would run again for ever.
+    if (error instanceof Over && !batch.shared && batch.steps.some(({ run }) => endedHere(run.id).length > 0)) return 'done';
     session.alone = true;
     session.held = [...batch.steps.map((step) => ({ ...key(step), template: null })), ...session.held];
     return 'undo';
@@ -325,9 +325,9 @@ function confirm({ run, branch }: Step, port: DatabasePort): void {
 
 const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i WHERE i.id = $1', 'text');
 
-/** Finds the instance if this transaction cancelled it, which its own step did. */
-const cancelledHere = query(`
-  SELECT i.id FROM df.instances i WHERE i.id = $1 AND i.status = 'cancelled' AND _df.written_here(i.xmin)`, 'text');
+/** Finds the instance if this transaction ended it, which its own step did: by df.cancel, or by writing its status. */
+const endedHere = query(`
+  SELECT i.id FROM df.instances i WHERE i.id = $1 AND i.status NOT IN ('pending', 'running') AND _df.written_here(i.xmin)`, 'text');
 
 /** Writes the batch and remembers where its branches stand, for the next claim. */
 function write(own: Session, runs: Map<string, Run>, now: number, shared: boolean, apart = own.alone): void {

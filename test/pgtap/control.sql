@@ -6,9 +6,10 @@
 SELECT go('cancels itself', 'SELECT df.cancel(''{sys_instance_id}'', ''had enough'') AS said' ~> 'SELECT note(''wrong'')'),
     go('cancels itself in a branch', ('SELECT note(''before the cancel''), df.cancel(''{sys_instance_id}'')' & df.sleep(3600)) ~> 'SELECT note(''wrong'')'),
     go('cancels itself from a branch, twice', ('SELECT df.cancel(''{sys_instance_id}'')' & 'SELECT df.cancel(''{sys_instance_id}'')'));
+SELECT go('writes its status', 'UPDATE df.instances SET status = ''failed'' WHERE id = ''{sys_instance_id}''' ~> 'SELECT note(''wrong'')');
 SELECT go('completes', 'SELECT 1 AS v'), go('fails', 'SELECT 1/0'), go('waits', df.wait_for_signal('go') ~> 'SELECT note(''went on'')'), go('sleeps', df.sleep(3600));
 SELECT go('cancels another', 'SELECT df.cancel(id(''sleeps''), ''by a step'')');
-SELECT df.await_instance(id(what), 20) AS "ended" FROM unnest(ARRAY['cancels itself', 'cancels itself in a branch', 'cancels itself from a branch, twice', 'cancels another']) what \g /dev/null
+SELECT df.await_instance(id(what), 20) AS "ended" FROM unnest(ARRAY['cancels itself', 'cancels itself in a branch', 'cancels itself from a branch, twice', 'cancels another', 'writes its status']) what \g /dev/null
 
 SELECT no_plan();
 SELECT is(status(what), 'cancelled', what) FROM unnest(ARRAY['cancels itself', 'cancels itself in a branch', 'cancels itself from a branch, twice']) what;
@@ -16,6 +17,7 @@ SELECT is(output('cancels itself'), 'canceled: had enough', 'with its reason');
 SELECT is(notes('before the cancel'), 'before the cancel', 'and what else the step did stays');
 SELECT is(notes('wrong'), NULL, 'and nothing after it');
 SELECT is_empty($$ SELECT b.* FROM _df.branches b WHERE b.instance_id IN (id('cancels itself'), id('cancels itself in a branch')) $$, 'and nothing is left in the engine');
+SELECT is(status('writes its status'), 'failed', 'a step that writes its instance''s status by hand ends it as well');
 SELECT is(status('cancels another') || ' ' || status('sleeps') || ' ' || output('sleeps'), 'completed cancelled canceled: by a step', 'a step may cancel another instance');
 
 -- Waiting.
