@@ -2,7 +2,7 @@
 -- the contract does not give.
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
-SELECT plan(9);
+SELECT plan(10);
 
 CREATE TEMP VIEW ours AS
     SELECT p.oid, p.oid::regprocedure::text AS signature, p.proname, n.nspname, p.prosecdef, p.prosrc, p.proacl, p.proowner,
@@ -39,6 +39,12 @@ SELECT set_eq($$ SELECT signature FROM ours WHERE NOT has_function_privilege('pu
     ARRAY['df.http(text,text,text,jsonb,integer)', 'df.http_multipart(text,text,jsonb,jsonb,integer)', 'df.update_node_status(text,text,text,jsonb,text)',
           'df.metrics()', 'df.grant_usage(text,boolean,boolean)', 'df.revoke_usage(text)'],
     'of df, PUBLIC may not execute what the contract keeps back, and may execute the rest');
+-- Whoever adds one has to say here why everybody may call it: it acts for the session user (claim ... split), asks for a row
+-- that the caller has just written (enroll ... end_cancelled), or has the rights of its caller.
+SELECT set_eq($$ SELECT signature FROM ours WHERE has_function_privilege('public', oid, 'EXECUTE') AND nspname = '_df' AND prosecdef $$,
+    ARRAY['_df.claim(double precision,integer)', '_df.claim_external(double precision)', '_df.finish(text[],double precision[],double precision)', '_df.split()',
+          '_df.enroll(text,text,text)', '_df.keep_signal(text,text,text)', '_df.end_cancelled(text,text)'],
+    'of the functions of _df that run as the installer, PUBLIC may execute no others');
 SELECT set_eq($$ SELECT c.oid::regclass::text || ' ' || a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
     WHERE c.relnamespace IN ('df'::regnamespace, '_df'::regnamespace) AND a.grantee = 0 $$,
     ARRAY['_df._worker_ready SELECT', '_df.runs SELECT', '_df.rounds SELECT'],
