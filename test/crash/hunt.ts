@@ -8,7 +8,7 @@ import { SHAPES, type Shape } from './shapes.ts';
 import { allOver, finished, judge, serverLeftovers, type Nodes, type Verdict } from './verdict.ts';
 import { World, type WorldOptions } from './world.ts';
 
-/** ms within which everything must be over once nobody disturbs it any more, besides the wait for a full minute. */
+/** ms for what lasts until the next full minute at most. */
 const PATIENCE = 60_000;
 
 export interface HuntOptions extends WorldOptions {
@@ -21,6 +21,8 @@ export interface HuntOptions extends WorldOptions {
   /** Kinds of acts that come once, early. */
   readonly once?: readonly Kind[];
   readonly shapes?: readonly Shape[];
+  /** ms within which everything must be over once nobody disturbs it any more. */
+  readonly patience?: number;
   /** ms of the first halt of a worker. */
   readonly longHalt?: number;
   /** Done to the database before anything runs. */
@@ -78,7 +80,7 @@ export async function hunt(options: HuntOptions): Promise<Report> {
     else await adversary.rage(acts(seed, options.weights, options.once), end - Date.now());
     await load.stop();
     if (crew.working.length === 0) await crew.add();
-    const faults = [...adversary.faults, ...await allOver(world, PATIENCE)];
+    const faults = [...adversary.faults, ...await allOver(world, options.patience ?? PATIENCE)];
     const verdict = await judge(world, load, await reference, world.disk !== null);
     await load.close();
     if (!await crew.endAll()) faults.push('a worker did not end when asked to');
