@@ -79,7 +79,7 @@ export function sections(): Section[] {
       says: `Definitions, and which are not validated, are held by "constraints" in ${HELD}. Where a row that breaks the rule is tried, the test named here tries it.`,
       items: Object.entries(CONSTRAINTS).map(([key, definition]) => {
         const name = key.split(' ')[1]!;
-        return { name, cells: [code(name), code(definition.trim())], found: within('test/pgtap/03_tables.sql', new RegExp(`pg_temp\\.\\w+\\([^\\n]*'${name}'`)) ?? catalog('constraints') };
+        return { name, cells: [code(name), code(definition.trim())], found: within('test/pgtap/03_tables.sql', new RegExp(`pg_temp\\.\\w+\\([^;]*, '${name}'`)) ?? catalog('constraints') };
       }),
     },
     { title: 'Indexes', columns: ['index'], says: '', items: listed('indexes', INDEXES) },

@@ -79,5 +79,46 @@ SELECT is(pg_temp.node('status', 'completed', 'result', '"x"'), 'accepted', 'a r
 SELECT is(pg_temp.node('left_node', '00000002'), 'nodes_structure_chk', 'a SQL node with a child');
 SELECT is(pg_temp.node('node_type', 'THEN', 'left_node', '00000002', 'right_node', '00000003'), 'nodes_structure_chk', 'a THEN with a query');
 
+SELECT is(pg_temp.node('right_node', '0'), 'nodes_right_node_format_chk', 'right_node of another form');
+SELECT is(pg_temp.node('instance_id', 'short'), 'nodes_instance_id_format_chk', 'instance_id of another form');
+SELECT is(pg_temp.node('submitted_by', NULL), 'nodes_submitted_by_present_chk', 'a node of nobody');
+SELECT is(pg_temp.node(VARIADIC ARRAY['node_type', type, 'left_node', l, 'right_node', r, 'query', q]), CASE
+        WHEN CASE type WHEN 'LOOP' THEN l IS NOT NULL AND r IS NULL WHEN 'JOIN' THEN l IS NOT NULL AND r IS NOT NULL
+            WHEN 'IF' THEN l IS NOT NULL AND r IS NOT NULL AND q IS NOT NULL WHEN 'THEN' THEN l IS NOT NULL AND r IS NOT NULL AND q IS NULL
+            WHEN 'RACE' THEN l IS NOT NULL AND r IS NOT NULL AND q IS NULL ELSE l IS NULL AND r IS NULL AND q IS NOT NULL END
+        THEN 'accepted' ELSE 'nodes_structure_chk' END, format('%s with%s%s%s', type, ' left ' || l, ' right ' || r, ' query ' || q))
+FROM unnest(ARRAY['SQL', 'THEN', 'IF', 'JOIN', 'LOOP', 'BREAK', 'RACE', 'SLEEP', 'WAIT_SCHEDULE', 'HTTP', 'HTTP_MULTIPART', 'SIGNAL']) type,
+    unnest(ARRAY[NULL, '00000002']) l, unnest(ARRAY[NULL, '00000003']) r, unnest(ARRAY[NULL, '{}']) q;
+
+-- The same for instances and for keys, which are looked at when the transaction ends.
+CREATE FUNCTION pg_temp.broken(statements text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+BEGIN
+    SET CONSTRAINTS ALL DEFERRED;
+    EXECUTE statements;
+    SET CONSTRAINTS ALL IMMEDIATE;
+    RAISE EXCEPTION 'accepted';
+EXCEPTION WHEN integrity_constraint_violation THEN
+    GET STACKED DIAGNOSTICS name = CONSTRAINT_NAME;
+    RETURN name;
+WHEN raise_exception THEN
+    RETURN SQLERRM;
+END $$;
+CREATE FUNCTION pg_temp.pair(instance text DEFAULT '0000000a', root text DEFAULT '00000001', node_of text DEFAULT '0000000a', node_id text DEFAULT '00000001', owner regrole DEFAULT current_user::regrole) RETURNS text LANGUAGE sql AS $$
+    SELECT format('INSERT INTO df.instances (id, root_node, submitted_by) VALUES (%L, %L, current_user::regrole); INSERT INTO df.nodes (id, instance_id, node_type, query, submitted_by) VALUES (%L, %L, ''SQL'', ''SELECT 1'', %L);', instance, root, node_id, node_of, owner) $$;
+SELECT is(pg_temp.broken(pg_temp.pair()), 'accepted', 'an instance and its root');
+SELECT is(pg_temp.broken(pg_temp.pair(instance => 'XYZ')), 'instances_id_format_chk', 'instance id of another form');
+SELECT is(pg_temp.broken(pg_temp.pair(root => 'XYZ')), 'instances_root_node_format_chk', 'root of another form');
+SELECT is(pg_temp.broken(pg_temp.pair() || 'UPDATE df.instances SET status = ''done'''), 'instances_status_chk', 'unknown status of an instance');
+SELECT is(pg_temp.broken(pg_temp.pair() || pg_temp.pair(node_id => '00000002')), 'instances_pkey', 'an instance id that is taken');
+SELECT is(pg_temp.broken(pg_temp.pair() || 'INSERT INTO df.nodes (id, instance_id, node_type, query, submitted_by) SELECT id, instance_id, node_type, query, submitted_by FROM df.nodes'), 'nodes_pkey', 'a node id that the instance has');
+SELECT is(pg_temp.broken(pg_temp.pair() || pg_temp.pair(instance => '0000000b', node_of => '0000000b')), 'accepted', 'but another instance may have it, too');
+SELECT is(pg_temp.broken(pg_temp.pair(root => '00000009')), 'instances_root_node_same_instance_fkey', 'a root that is not there');
+SELECT is(pg_temp.broken(pg_temp.pair() || pg_temp.pair(instance => '0000000b', root => '00000009', node_of => '0000000a', node_id => '00000009')), 'instances_root_node_same_instance_fkey', 'a root of another instance');
+SELECT is(pg_temp.broken(pg_temp.pair() || format('UPDATE df.nodes SET submitted_by = %L', 'pg_monitor')), 'nodes_instance_identity_fkey', 'a node of another role than its instance');
+SELECT is(pg_temp.broken(pg_temp.pair() || 'UPDATE df.nodes SET node_type = ''LOOP'', left_node = ''00000009'''), 'nodes_left_node_same_instance_fkey', 'a left child that is not there');
+SELECT is(pg_temp.broken(pg_temp.pair() || 'UPDATE df.nodes SET node_type = ''JOIN'', left_node = id, right_node = ''00000009'''), 'nodes_right_node_same_instance_fkey', 'a right child that is not there');
+
 SELECT * FROM finish();
 ROLLBACK;
