@@ -164,7 +164,7 @@ test('no statement that we ship knows a node by its id alone', (t) => {
   });
   const written = statements.filter(({ verb }) => verb === 'UPDATE' || verb === 'INTO');
   // Not a grep that finds nothing.
-  t.true(statements.length >= 10 && written.length >= 3, `${statements.length} statements, ${written.length} of them writing`);
+  t.true(statements.length >= 10 && written.length >= 2, `${statements.length} statements, ${written.length} of them writing`);
   const byAddress = ({ file, statement }: { file: string; statement: string }): boolean => file === 'sql/42_writes.sql' && /WHERE n\.ctid = u\.address/.test(statement);
   for (const { file, statement } of statements) t.true(/\binstance_id\b/.test(statement) || byAddress({ file, statement }), `${file}: ${statement}`);
   // The addresses come from one place, which finds them by instance and id.

@@ -55,8 +55,8 @@ for (const version of VERSIONS) {
         const alice = await line.cluster.client('alice', database);
         await enter(alice);
         const worker = await start(t, database, await workerOf(version));
-        t.is(await worker.exit, 1);
         t.regex((await worker.event('worker.cannot_start')).message ?? '', new RegExp(`pg_durable ${schema} needs a worker of version ${ASKING} or later`));
+        t.is(await worker.exit, 1);
         t.deepEqual((await alice.query('SELECT DISTINCT status FROM df.instances')).rows, [{ status: 'pending' }]);
         t.deepEqual((await line.cluster.query('SELECT FROM df._worker_epoch', database)), []);
         await alice.end();
@@ -142,8 +142,8 @@ for (const [version, refusal] of [
     const alice = await line.cluster.client('alice', database);
     await enter(alice);
     const worker = await start(t, database, await claiming(version), 'postgres', ['--once']);
-    t.is(await worker.exit, 1);
     t.regex((await worker.event('worker.cannot_start')).message ?? '', refusal);
+    t.is(await worker.exit, 1);
     t.deepEqual((await alice.query('SELECT DISTINCT status FROM df.instances')).rows, [{ status: 'pending' }]);
     await alice.end();
   });
