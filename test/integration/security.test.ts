@@ -263,6 +263,11 @@ test.serial('locks that a role can take do not stop another role\'s work', async
     await t.throwsAsync(scene.mallory.query(`LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`), { message: /permission denied/ }, table);
     await scene.mallory.query('ROLLBACK; BEGIN');
   }
+  // Rows of his own; whole tables he may lock only where the contract lets him delete (docs/security.md).
+  await scene.mallory.query(`SELECT df.setvar('a', 'b'), df.start('SELECT 1')`);
+  await scene.mallory.query('COMMIT; BEGIN; SELECT FROM df.vars FOR UPDATE; SELECT FROM df.instances FOR UPDATE');
+  await scene.victim.query(`SET lock_timeout = '5s'`);
+  await scene.victim.query(`SELECT df.setvar('a', 'c'), df.start('SELECT ''{a}''')`);
   await scene.victim.query(`SELECT df.signal($1, 'go')`, [scene.instance]);
   await scene.victim.query('CALL df.work()');
   t.is((await scene.victim.query<{ s: string }>('SELECT df.status($1) AS s', [scene.instance])).rows[0]!.s, 'completed');

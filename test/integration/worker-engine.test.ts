@@ -90,3 +90,30 @@ test.serial('DROP EXTENSION is not held up by a worker, which works again after 
   await ends(await begin('alice', database, insert('second')), database, 'completed');
   t.deepEqual(await effects(database), ['alice first', 'alice second']);
 });
+
+test.serial('the engine and DROP EXTENSION both come to df.instances first, so that neither waits for the other', async (t) => {
+  const database = await cluster.createDatabase();
+  await cluster.query("SELECT df.grant_usage('alice')", database);
+  /** What a statement that has to wait for `held` has locked of ours by then. */
+  const lockedMeanwhile = async (role: string, statement: string, held: string): Promise<unknown[]> => {
+    const [holder, waiter] = [await cluster.client('postgres', database), await cluster.client(role, database)];
+    const pid = (await waiter.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid;
+    await holder.query(`BEGIN; ${held}`);
+    const waiting = t.throwsAsync(waiter.query(statement), { code: '57014' }, statement);
+    await until(`${statement} to wait`, async () => (await cluster.query(`SELECT FROM pg_stat_activity WHERE pid = ${pid} AND wait_event_type = 'Lock'`)).length === 1);
+    const locked = await cluster.query(`SELECT c.oid::regclass::text AS name, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+      WHERE l.pid = ${pid} AND l.granted AND c.relnamespace IN ('df'::regnamespace, '_df'::regnamespace)`, database);
+    await cluster.query(`SELECT pg_cancel_backend(${pid})`);
+    await waiting;
+    await Promise.all([holder.end(), waiter.end()]);
+    return locked;
+  };
+  for (const [role, statement] of [
+    ['alice', 'CALL df.work()'], ['alice', 'SELECT _df.claim_external(1)'], ['postgres', 'SELECT _df.claim_http(gen_random_uuid(), 1)'],
+    ['postgres', `SELECT _df.finish_http('00000000', '', gen_random_uuid()::text, 'e{}')`], ['postgres', `SELECT _df.lost_http('[]')`],
+    ['postgres', `SELECT _df.fail_role(10, 'test')`], ['postgres', 'SELECT _df.sweep_retention()'],
+  ] as const) {
+    t.deepEqual(await lockedMeanwhile(role, statement, 'LOCK TABLE df.instances IN ACCESS EXCLUSIVE MODE'), [], statement);
+  }
+  t.deepEqual(await lockedMeanwhile('postgres', 'DROP EXTENSION pg_durable CASCADE', 'TABLE df.instances'), []);
+});
