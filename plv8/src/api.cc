@@ -37,7 +37,7 @@ static void elog_message(const FunctionCallbackInfo<Value> &args)
 	for (const Level &l : levels)
 		known |= l.value == level;
 	if (!known) {
-		throw_js("invalid error level: %d", level);
+		throw_js("invalid error level");
 		return;
 	}
 	Local<String> text = String::Empty(iso);
@@ -124,7 +124,14 @@ static void get_window_object(const FunctionCallbackInfo<Value> &)
 	throw_code(ERRCODE_FEATURE_NOT_SUPPORTED, "get_window_object is not supported: this build has no window-function API");
 }
 
-// plv8.find_function("f") or ("f(int, text)").
+// Stands for a function that the role may not call.
+static void not_allowed(const FunctionCallbackInfo<Value> &args)
+{
+	Local<Context> context = isolate()->GetCurrentContext();
+	throw_code(ERRCODE_INSUFFICIENT_PRIVILEGE, "permission denied for function %.200s", describe(context, args.Data()).c_str());
+}
+
+// plv8.find_function("f") or ("f(int, text)"). One that may not be called is found with a warning, as in PLV8, and throws.
 static void find_function(const FunctionCallbackInfo<Value> &args)
 {
 	Isolate *iso = isolate();
@@ -141,32 +148,41 @@ static void find_function(const FunctionCallbackInfo<Value> &args)
 	if (name == nullptr)
 		return;
 	Oid oid = InvalidOid;
+	bool allowed = false;
 	Subtransaction sub;
 	if (!sub.begin())
 		return;
 	ErrorData *err = guarded([&] {
 		oid = strchr(name, '(') ? DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(name)))
 		                        : DatumGetObjectId(DirectFunctionCall1(regprocin, CStringGetDatum(name)));
+		allowed = proc_executable(oid);
+		if (!allowed)
+			ereport(WARNING, (errmsg("failed to find or no permission for js function %s", name)));
 	});
-	Proc *proc = err ? nullptr : proc_find_checked(world, oid, &err);
-	if (proc == nullptr) {
+	Proc *proc = nullptr;
+	if (err == nullptr && allowed)
+		proc = proc_find_named(world, oid, name, &err);
+	if (err) {
 		sub.fail(err);
 		return;
 	}
 	Local<Function> function;
-	if (proc->definer || proc->configured) {
+	Local<String> label;
+	bool made = true;
+	if (proc == nullptr)
+		made = to_string(name).ToLocal(&label) && Function::New(context, not_allowed, label).ToLocal(&function);
+	else if (proc->definer || proc->configured)
 		// What runs as somebody else, or under other settings, must go through PostgreSQL.
-		if (!Function::New(context, call_through, v8::Integer::NewFromUnsigned(iso, oid), proc->nargs).ToLocal(&function)) {
-			proc_unref(proc);
-			sub.abort();
-			return;
-		}
-	} else
+		made = Function::New(context, call_through, v8::Integer::NewFromUnsigned(iso, oid), proc->nargs).ToLocal(&function);
+	else
 		function = proc->function.Get(iso);
-	proc_unref(proc);
-	if (sub.commit())
-		args.GetReturnValue().Set(function);
+	if (proc)
+		proc_unref(proc);
 	pfree(name);
+	if (!made)
+		sub.abort();
+	else if (sub.commit())
+		args.GetReturnValue().Set(function);
 }
 
 // plv8.run_script(source, name): runs a script in this world's global scope.
@@ -198,28 +214,26 @@ static void run_script(const FunctionCallbackInfo<Value> &args)
 		args.GetReturnValue().Set(value);
 }
 
-Local<Object> memory_usage(Local<Context> context)
+std::vector<Figure> memory_figures()
 {
-	Isolate *iso = isolate();
-	Local<Object> object = Object::New(iso);
 	v8::HeapStatistics stats;
-	iso->GetHeapStatistics(&stats);
-	auto set = [&](const char *name, size_t value) {
-		object->CreateDataProperty(context, ascii(name), v8::Number::New(iso, static_cast<double>(value))).FromMaybe(false);
+	isolate()->GetHeapStatistics(&stats);
+	return {
+		{"total_heap_size", stats.total_heap_size()}, {"total_physical_size", stats.total_physical_size()},
+		{"used_heap_size", stats.used_heap_size()}, {"heap_size_limit", stats.heap_size_limit()},
+		{"external_memory", stats.external_memory()}, {"number_of_native_contexts", stats.number_of_native_contexts()},
+		{"contexts", worlds.size()}
 	};
-	set("total_heap_size", stats.total_heap_size());
-	set("total_physical_size", stats.total_physical_size());
-	set("used_heap_size", stats.used_heap_size());
-	set("heap_size_limit", stats.heap_size_limit());
-	set("external_memory", stats.external_memory());
-	set("number_of_native_contexts", stats.number_of_native_contexts());
-	set("contexts", worlds.size());
-	return object;
 }
 
-static void usage(const FunctionCallbackInfo<Value> &args)
+static void memory_usage(const FunctionCallbackInfo<Value> &args)
 {
-	args.GetReturnValue().Set(memory_usage(isolate()->GetCurrentContext()));
+	Isolate *iso = isolate();
+	Local<Context> context = iso->GetCurrentContext();
+	Local<Object> object = Object::New(iso);
+	for (const Figure &figure : memory_figures())
+		object->CreateDataProperty(context, ascii(figure.name), v8::Number::New(iso, static_cast<double>(figure.value))).FromMaybe(false);
+	args.GetReturnValue().Set(object);
 }
 
 Local<v8::ObjectTemplate> api_global_template(Isolate *iso)
@@ -242,7 +256,7 @@ Local<v8::ObjectTemplate> api_global_template(Isolate *iso)
 	method("get_window_object", get_window_object);
 	method("find_function", find_function);
 	method("run_script", run_script);
-	method("memory_usage", usage);
+	method("memory_usage", memory_usage);
 	spi_install(iso, plv8);
 	plv8->Set(ascii("version"), ascii(PLV8_VERSION));
 	plv8->Set(ascii("v8_version"), ascii(v8::V8::GetVersion()));

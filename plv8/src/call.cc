@@ -115,11 +115,25 @@ static bool arguments_to_js(Local<Context> context, Proc *proc, FunctionCallInfo
 
 // ----------------------------------------------------------------------------------------------- results
 
+// An object for columns that only the query names must have just as many properties, as in PLV8.
+static bool same_number(Local<Context> context, TupleDesc desc, Local<Value> value)
+{
+	Local<v8::Array> names;
+	if (!value.As<Object>()->GetOwnPropertyNames(context).ToLocal(&names))
+		return false;
+	if (names->Length() == static_cast<uint32_t>(desc->natts))
+		return true;
+	throw_code(ERRCODE_DATATYPE_MISMATCH, "expected fields and property names have different cardinality");
+	return false;
+}
+
 // A row for the caller. With one column, a value that is no object stands for that column.
-static bool row_result(Local<Context> context, RowShape *shape, TupleDesc desc, Local<Value> value, Datum *values, bool *nulls)
+static bool row_result(Local<Context> context, RowShape *shape, TupleDesc desc, bool anonymous, Local<Value> value, Datum *values, bool *nulls)
 {
 	if (desc->natts == 1 && (!value->IsObject() || value->IsDate() || value->IsArray()))
 		return to_pg(context, shape->columns[0].type, shape->columns[0].typmod, value, &values[0], &nulls[0]);
+	if (anonymous && value->IsObject() && !same_number(context, desc, value))
+		return false;
 	return row_to_pg(context, shape, desc, value, values, nulls);
 }
 
@@ -142,7 +156,7 @@ static bool composite_result(Local<Context> context, Proc *proc, FunctionCallInf
 	std::vector<char> nulls(static_cast<size_t>(desc->natts) + 1);
 	Datum *datums = values.data();
 	bool *isnull = reinterpret_cast<bool *>(nulls.data());
-	if (!row_result(context, shape.get(), desc, value, datums, isnull))
+	if (!row_result(context, shape.get(), desc, proc->anonymous_row, value, datums, isnull))
 		return false;
 	TypeInfo *type = proc->result;
 	return guarded_js([&] {
@@ -202,8 +216,9 @@ static ErrorData *prepare_set(Proc *proc, FunctionCallInfo fcinfo, CallFrame *fr
 		frame->store = rsinfo->setResult;
 		frame->store_desc = desc;
 		frame->store_scalar = scalar;
+		frame->store_anonymous = proc->anonymous_row;
 		frame->store_owner = CurrentResourceOwner;
-		frame->store_type = scalar ? type_info(typid) : nullptr;
+		frame->store_type = scalar || kind == TYPEFUNC_COMPOSITE_DOMAIN ? type_info(typid) : nullptr;
 		MemoryContextSwitchTo(old);
 		frame->store_cxt = AllocSetContextCreate(CurrentMemoryContext, "plv8 row", ALLOCSET_DEFAULT_SIZES);
 	});
@@ -236,18 +251,20 @@ bool frame_return_next(Local<Context> context, Local<Value> value)
 	MemoryContext old = MemoryContextSwitchTo(row);
 	bool ok;
 	// The script may catch what goes wrong in here, so code that could leave something half done gets a subtransaction.
-	bool pure = frame->store_scalar ? frame->store_type->pure : frame->store_shape && frame->store_shape->pure();
+	bool pure = frame->store_type ? frame->store_type->pure : frame->store_shape && frame->store_shape->pure();
 	Subtransaction sub;
 	if (!pure && !sub.begin())
 		ok = false;
 	else if (frame->store_scalar)
 		ok = to_pg(context, frame->store_type, -1, value, &datums[0], &nulls[0]);
 	else if (frame->store_shape)
-		ok = row_result(context, frame->store_shape, desc, value, datums, nulls);
+		ok = row_result(context, frame->store_shape, desc, frame->store_anonymous, value, datums, nulls);
 	else
 		ok = false;
 	if (ok)
 		ok = guarded_js([&] {
+			if (frame->store_type && !frame->store_scalar)
+				check_domain(frame->store_type, HeapTupleGetDatum(heap_form_tuple(desc, datums, nulls)), false);
 			ResourceOwner owner = CurrentResourceOwner;
 			CurrentResourceOwner = frame->store_owner;
 			tuplestore_putvalues(frame->store, desc, datums, nulls);
@@ -290,6 +307,8 @@ static ErrorData *call_set(World *world, Local<Context> context, Proc *proc, Fun
 			for (uint32_t i = 0; i < rows->Length(); i++) {
 				HandleScope scope(isolate());
 				Local<Value> row;
+				if ((i & 1023) == 1023 && interrupted())
+					return false;
 				if (!rows->Get(context, i).ToLocal(&row) || !frame_return_next(context, row))
 					return false;
 			}
@@ -549,40 +568,28 @@ ErrorData *run_validate(Oid oid)
 	return err ? err : late;
 }
 
+// No JavaScript runs in here: in another role's world it would run as the caller.
 ErrorData *run_info(Datum *result)
 {
-	Isolate *iso = isolate();
-	HandleScope scope(iso);
-	CallFrame frame;
-	FrameScope on_stack(&frame);
-	bool all = role_is_superuser(GetUserId());
-	std::string text = "[";
+	const std::vector<Figure> figures = memory_figures();
 
-	for (World *world : worlds) {
-		if (!all && world->role != GetUserId())
-			continue;
-		Local<Context> context = world->context.Get(iso);
-		Context::Scope entered(context);
-		TryCatch caught(iso);
-		Local<String> json;
-		char *user = nullptr;
-		ErrorData *err = guarded([&] {
+	return guarded([&] {
+		bool all = superuser();
+		StringInfoData text;
+		initStringInfo(&text);
+		for (World *world : worlds) {
+			if (!all && world->role != GetUserId())
+				continue;
 			char *name = GetUserNameFromId(world->role, true);
-			StringInfoData quoted;
-			initStringInfo(&quoted);
-			escape_json(&quoted, name ? name : "");
-			user = quoted.data;
-		});
-		if (err)
-			return err;
-		if (!v8::JSON::Stringify(context, memory_usage(context)).ToLocal(&json))
-			return take_error(caught, context, "plv8_info");
-		std::string usage = describe(context, json);
-		text += std::string(text.size() > 1 ? "," : "") + "{\"user\":" + user + "," + usage.substr(1);
-	}
-	text += "]";
-	const char *bytes = text.c_str();
-	return guarded([&] { *result = PointerGetDatum(cstring_to_text(bytes)); });
+			appendStringInfoString(&text, text.len ? ",{\"user\":" : "[{\"user\":");
+			escape_json(&text, name ? name : "");
+			for (const Figure &figure : figures)
+				appendStringInfo(&text, ",\"%s\":%zu", figure.name, figure.value);
+			appendStringInfoChar(&text, '}');
+		}
+		appendStringInfoString(&text, text.len ? "]" : "[]");
+		*result = PointerGetDatum(cstring_to_text_with_len(text.data, text.len));
+	});
 }
 
 }  // namespace plv8

@@ -78,25 +78,25 @@ static ErrorData *run_start_proc(World *world, Local<Context> context)
 
 	if (name == nullptr || name[0] == '\0' || !settings_start_proc_allowed(world->role))
 		return nullptr;
+	bool allowed = false;
 	ErrorData *err = guarded([&] {
 		oid = strchr(name, '(') ? DatumGetObjectId(DirectFunctionCall1(regprocedurein, CStringGetDatum(name)))
 		                        : DatumGetObjectId(DirectFunctionCall1(regprocin, CStringGetDatum(name)));
+		allowed = OidIsValid(oid) && proc_executable(oid);
 	});
 	if (err == nullptr && !OidIsValid(oid))
 		return nullptr;
+	if (err == nullptr && !allowed)
+		return guarded([&] { ereport(WARNING, (errmsg("failed to find or no permission for js function %s", name))); });
 	Proc *proc = nullptr;
 	if (err == nullptr)
-		proc = proc_find_checked(world, oid, &err);
-	if (proc == nullptr) {
-		std::string why = err->message ? err->message : "";
-		bool fatal = err->sqlerrcode == ERRCODE_QUERY_CANCELED;
-		if (fatal)
+		proc = proc_find_named(world, oid, name, &err);
+	if (err) {
+		if (err->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			return err;
+		ErrorData *late = guarded([&] { ereport(WARNING, (errmsg("failed to find js function %s", err->message))); });
 		FreeErrorData(err);
-		return guarded([&] {
-			ereport(WARNING, (errmsg("failed to find or no permission for js function %s", name),
-			                  errdetail_internal("%s", why.c_str())));
-		});
+		return late;
 	}
 	if (!start_proc_owner_allowed(world->role, oid)) {
 		proc_unref(proc);

@@ -72,7 +72,7 @@ static void after_gc(Isolate *isolate, v8::GCType, v8::GCCallbackFlags, void *)
 // ------------------------------------------------------------------------------------------------- loss
 
 Landing::Landing()
-	: outer(engine.landing), frame(engine.frame), depth(engine.depth), nest_level(GetCurrentTransactionNestLevel()),
+	: outer(engine.landing), awaited(false), frame(engine.frame), depth(engine.depth), nest_level(GetCurrentTransactionNestLevel()),
 	  in_js(watch.in_js.load()), cxt(CurrentMemoryContext), owner(CurrentResourceOwner), error(nullptr),
 	  exception_stack(PG_exception_stack), callbacks(error_context_stack)
 {
@@ -81,6 +81,7 @@ Landing::Landing()
 void engine_land(ErrorData *err)
 {
 	Landing *landing = engine.landing;
+	landing->awaited = true;
 	landing->error = err ? err : make_error(ERRCODE_OUT_OF_MEMORY, "the JavaScript engine was restarted under this call, because a call inside of it had exhausted its memory");
 	siglongjmp(landing->jump, 1);
 }
@@ -123,6 +124,7 @@ static void fatal_error(const char *location, const char *message)
 void engine_abandon(ErrorData *err)
 {
 	engine.losing = true;
+	engine.landing->awaited = true;
 	engine.landing->error = err;
 	siglongjmp(engine.landing->jump, 1);
 }
@@ -158,6 +160,12 @@ ErrorData *engine_recover(Landing *landing)
 	engine.frame = landing->frame;
 	engine.depth = landing->depth;
 	watch.in_js.store(0);
+	if (!landing->awaited) {
+		MemoryContextSwitchTo(error_context);
+		landing->error = CopyErrorData();
+		FlushErrorState();
+		engine.losing = true;      // frames of V8 were passed over
+	}
 	MemoryContextSwitchTo(landing->cxt);
 	if (engine.losing) {
 		engine.losing = false;

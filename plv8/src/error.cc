@@ -4,6 +4,7 @@
 #include <cstdarg>
 
 extern "C" {
+#include "catalog/namespace.h"
 #include "mb/pg_wchar.h"
 }
 
@@ -58,6 +59,11 @@ ErrorData *make_error(int sqlerrcode, const char *fmt, ...)
 
 void raise_error(ErrorData *err)
 {
+	static ErrorData *last = nullptr;    // ThrowErrorData copies and does not come back, so each is freed by the next
+
+	if (last)
+		FreeErrorData(last);
+	last = err;
 	err->elevel = ERROR;
 	ThrowErrorData(err);
 	pg_unreachable();
@@ -72,17 +78,29 @@ static bool uncatchable(const ErrorData *err)
 	       err->sqlerrcode == ERRCODE_CRASH_SHUTDOWN || err->sqlerrcode == ERRCODE_CANNOT_CONNECT_NOW;
 }
 
-void terminate_now()
+// A function entered looks at the stack guard: for an interrupt that was asked for, and for the termination.
+static void look_up()
 {
 	Isolate *iso = isolate();
-	iso->TerminateExecution();
-	// The first function entered looks at the stack guard and begins to unwind.
 	Local<Context> context = iso->GetCurrentContext();
 	if (context.IsEmpty())
 		return;
 	World *world = world_of(context);
 	if (world && !world->noop.IsEmpty())
 		world->noop.Get(iso)->Call(context, v8::Undefined(iso), 0, nullptr).IsEmpty();
+}
+
+void terminate_now()
+{
+	isolate()->TerminateExecution();
+	look_up();
+}
+
+bool interrupted()
+{
+	if (watch.requested.load(std::memory_order_relaxed))
+		look_up();
+	return stopped() || isolate()->IsExecutionTerminating();
 }
 
 // The server's messages may hold bytes that are no valid text; an error about an error helps nobody.
@@ -184,16 +202,46 @@ static size_t clip(const std::string &text, size_t limit)
 	return limit;
 }
 
-// A string for an ErrorData, in the database's encoding; bytes that have no place there become '?'.
+// From UTF-8 into the database's encoding; a character that has no place there becomes '?'.
+static char *to_server(const char *utf8, size_t length)
+{
+	int encoding = GetDatabaseEncoding();
+	Oid conversion = FindDefaultConversionProc(PG_UTF8, encoding);
+	size_t room = length * MAX_CONVERSION_GROWTH + 1, used = 0;
+	char *out = static_cast<char *>(palloc(room));
+
+	while (length > 0) {
+		unsigned char *from = reinterpret_cast<unsigned char *>(const_cast<char *>(utf8));
+		char *to = out + used;
+		*to = '\0';
+		size_t done = static_cast<size_t>(pg_do_encoding_conversion_buf(conversion, PG_UTF8, encoding, from, static_cast<int>(length),
+			reinterpret_cast<unsigned char *>(to), static_cast<int>(room - used), true));
+		used += strlen(to);
+		if (done < length) {
+			out[used++] = '?';
+			do
+				done++;
+			while (done < length && (utf8[done] & 0xC0) == 0x80);
+		}
+		utf8 += done;
+		length -= done;
+	}
+	out[used] = '\0';
+	return out;
+}
+
+// A string for an ErrorData, in the database's encoding.
 static char *error_text(const std::string &text)
 {
 	char *copy = nullptr;
+	const char *bytes = text.c_str();
+	size_t length = clip(text, 1000000);
 	ErrorData *err = guarded([&] {
 		MemoryContext old = MemoryContextSwitchTo(error_context);
 		if (GetDatabaseEncoding() == PG_UTF8 || GetDatabaseEncoding() == PG_SQL_ASCII)
-			copy = pnstrdup(text.c_str(), clip(text, 1000000));
+			copy = pnstrdup(bytes, length);
 		else
-			copy = pg_any_to_server(pstrdup(text.c_str()), static_cast<int>(text.size()), PG_UTF8);
+			copy = to_server(bytes, length);
 		MemoryContextSwitchTo(old);
 	});
 	if (err) {
@@ -273,6 +321,8 @@ static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char 
 		return nullptr;
 
 	ErrorData *err = make_error(ERRCODE_INTERNAL_ERROR, "%s", "");
+	pfree(err->message);
+	err->message = nullptr;
 	if (exception->IsNativeError() && text == "RangeError: Maximum call stack size exceeded")
 		err->sqlerrcode = ERRCODE_STATEMENT_TOO_COMPLEX;
 	if (exception->IsNativeError() && text == "RangeError: Array buffer allocation failed")
@@ -280,19 +330,23 @@ static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char 
 	if (text.compare(0, 7, "Error: ") == 0)
 		text.erase(0, 7);
 
-	if (!where.IsEmpty()) {
+	if (function_name)
+		trail = describe(context, text_or_null(function_name)) + "()";
+	// What was thrown by a conversion, outside of the script, has no line.
+	if (!where.IsEmpty() && where->GetLineNumber(context).FromMaybe(0) > 0) {
 		TryCatch ignored(iso);
 		Local<String> line;
 		Local<Value> script = where->GetScriptResourceName();
-		std::string name = script->IsString() ? describe(context, script) : function_name ? function_name : "undefined";
-		trail = name + "() LINE " + std::to_string(where->GetLineNumber(context).FromMaybe(0)) + ": ";
-		if (where->GetSourceLine(context).ToLocal(&line))
-			{
+		if (script->IsString())
+			trail = describe(context, script) + "()";
+		else if (trail.empty())
+			trail = "undefined()";
+		trail += " LINE " + std::to_string(where->GetLineNumber(context).FromMaybe(0)) + ": ";
+		if (where->GetSourceLine(context).ToLocal(&line)) {
 			std::string source = describe(context, line);
 			trail += source.substr(0, clip(source, 1000));
 		}
-	} else if (function_name)
-		trail = std::string(function_name) + "()";
+	}
 	if (stopped())
 		return nullptr;
 	trail += stack_lines(context, exception);

@@ -2,7 +2,6 @@
 #include "platform.h"
 
 #include <map>
-#include <sys/mman.h>
 
 #define V8_NEWER(major, minor) (V8_MAJOR_VERSION > (major) || (V8_MAJOR_VERSION == (major) && V8_MINOR_VERSION >= (minor)))
 
@@ -56,11 +55,14 @@ public:
 
 	void abandon()
 	{
-		for (auto &entry : regions_)
-			if (!entry.second.sealed)
-				(void) madvise(reinterpret_cast<void *>(entry.first), entry.second.length, MADV_DONTNEED);
-		for (auto it = regions_.begin(); it != regions_.end();)
-			it = it->second.sealed ? std::next(it) : regions_.erase(it);
+		for (auto it = regions_.begin(); it != regions_.end();) {
+			if (it->second.sealed) {
+				++it;
+				continue;
+			}
+			(void) real_->FreePages(reinterpret_cast<void *>(it->first), it->second.length);
+			it = regions_.erase(it);
+		}
 	}
 private:
 	struct Region {

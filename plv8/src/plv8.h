@@ -91,6 +91,7 @@ struct Landing {
 	Landing();
 	sigjmp_buf jump;
 	Landing *outer;
+	bool awaited;              // somebody of ours jumped; else an error of the server's that no guard was waiting for
 	CallFrame *frame;
 	int depth;
 	int nest_level;
@@ -108,16 +109,18 @@ void engine_abandon(ErrorData *err) pg_attribute_noreturn();
 void engine_land(ErrorData *err) pg_attribute_noreturn();
 ErrorData *engine_recover(Landing *landing);
 
-// Runs one entry from PostgreSQL, f(), which returns its error; lands here when the isolate is lost. To be used in frames
-// without destructors.
+// Runs one entry from PostgreSQL, f(), which returns its error; lands here when the isolate is lost, as it is by an error
+// that comes past every guard (memory that PostgreSQL cannot get for us). To be used in frames without destructors.
 template <class F> __attribute__((noinline)) ErrorData *with_landing(F f)
 {
 	Landing landing;
 	ErrorData *volatile err;
 	engine.landing = &landing;
-	if (sigsetjmp(landing.jump, 0) == 0)
+	if (sigsetjmp(landing.jump, 0) == 0) {
+		PG_exception_stack = &landing.jump;
 		err = f();
-	else
+		PG_exception_stack = landing.exception_stack;
+	} else
 		err = engine_recover(&landing);
 	engine.landing = landing.outer;
 	return err;
@@ -210,6 +213,9 @@ template <class F> inline ErrorData *guarded_out(F f)
 	InJs out(false);
 	return guarded(f);
 }
+// For loops of ours that run no JavaScript: lets a cancel or timeout that waits be looked at. True when the script is
+// being ended.
+bool interrupted();
 // The script is being ended; nothing of its code is to be run any more.
 inline bool stopped() { return engine.fatal.load() != nullptr || engine.out_of_memory; }
 // What ended the script: the fatal error, or what TryCatch holds. Never NULL; clears the termination.
@@ -272,7 +278,7 @@ void type_need_out(TypeInfo *type);
 // The columns of a row type as JavaScript sees them.
 struct RowShape {
 	int natts = 0;
-	struct Column { TypeInfo *type; Oid typid; int32 typmod; bool dropped; Global<String> name; NameData cname; bool generated; };
+	struct Column { TypeInfo *type; Oid typid; int32 typmod; bool dropped; Global<String> name; NameData cname; };
 	std::vector<Column> columns;
 	bool matches(TupleDesc desc) const;
 	bool pure() const;
@@ -334,7 +340,7 @@ struct Proc {
 	bool stale = false;
 	std::string name;
 	Global<Function> function;
-	bool is_trigger = false, is_event_trigger = false, returns_set = false, is_procedure = false, polymorphic = false;
+	bool is_trigger = false, is_event_trigger = false, returns_set = false;
 	bool returns_internal = false;
 	int nargs = 0;
 	Oid rettype = InvalidOid;
@@ -342,7 +348,7 @@ struct Proc {
 	std::vector<std::string> argnames;
 	std::vector<TypeInfo *> args;    // by input; NULL where polymorphic
 	TypeInfo *result = nullptr;
-	bool result_row = false;         // composite, record or several OUT
+	bool anonymous_row = false;      // RETURNS record, whose columns the query lists
 	bool definer = false, configured = false;
 	// Of the result row and of the trigger's table. A conversion holds its own reference, since code that it runs may
 	// call this function with another shape.
@@ -352,8 +358,10 @@ extern uint64_t proc_generation;
 void procs_init();
 // The compiled function, from the world's cache. NULL with *err set.
 Proc *proc_find(World *world, Oid oid, ErrorData **err);
-// The same for a function that the effective user names: it must be plv8 and executable for that user.
-Proc *proc_find_checked(World *world, Oid oid, ErrorData **err);
+// Whether the effective user may call a function; raises.
+bool proc_executable(Oid oid);
+// proc_find() for a function that was named (by `name`, for messages): it must be JavaScript, and no trigger.
+Proc *proc_find_named(World *world, Oid oid, const char *name, ErrorData **err);
 void proc_unref(Proc *proc);
 void proc_free(Proc *proc);
 // Compiles a body. Empty with an exception pending.
@@ -375,9 +383,9 @@ struct CallFrame {
 	// set-returning
 	Tuplestorestate *store = nullptr;
 	TupleDesc store_desc = nullptr;
-	bool store_scalar = false;
+	bool store_scalar = false, store_anonymous = false;
 	RowShape *store_shape = nullptr;
-	TypeInfo *store_type = nullptr;
+	TypeInfo *store_type = nullptr;     // of a scalar, or the domain over the rows
 	ResourceOwner store_owner = nullptr;
 	MemoryContext store_cxt = nullptr;
 };
@@ -403,7 +411,12 @@ void spi_install(Isolate *isolate, Local<v8::ObjectTemplate> plv8);
 void spi_free_dropped_plans();
 void api_forget();
 void spi_forget();
-Local<Object> memory_usage(Local<Context> context);
+// What plv8.memory_usage() and plv8_info() tell.
+struct Figure {
+	const char *name;
+	size_t value;
+};
+std::vector<Figure> memory_figures();
 
 struct Settings {
 	char *start_proc;

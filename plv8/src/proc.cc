@@ -110,12 +110,12 @@ MaybeLocal<Function> compile_body(Local<Context> context, const char *name, cons
 struct Reading {
 	Proc *proc;
 	char *source;
-	char *error;
 };
 
+// Types that only the call decides, VARIADIC "any" among them.
 static bool is_polymorphic(Oid typid)
 {
-	return IsPolymorphicType(typid);
+	return IsPolymorphicType(typid) || typid == ANYOID;
 }
 
 static void read_catalog(Oid oid, HeapTuple tuple, Reading *out)
@@ -133,7 +133,6 @@ static void read_catalog(Oid oid, HeapTuple tuple, Reading *out)
 	proc->name = NameStr(form->proname);
 	proc->rettype = form->prorettype;
 	proc->returns_set = form->proretset;
-	proc->is_procedure = form->prokind == PROKIND_PROCEDURE;
 	proc->definer = form->prosecdef;
 	proc->is_trigger = form->prorettype == TRIGGEROID;
 	proc->is_event_trigger = form->prorettype == EVENT_TRIGGEROID;
@@ -152,7 +151,6 @@ static void read_catalog(Oid oid, HeapTuple tuple, Reading *out)
 		if (mode == PROARGMODE_OUT || mode == PROARGMODE_TABLE)
 			continue;
 		proc->argtypes.push_back(types[i]);
-		proc->polymorphic |= is_polymorphic(types[i]);
 		proc->args.push_back(is_polymorphic(types[i]) ? nullptr : type_info(types[i]));
 		proc->argnames.push_back(names && names[i] && names[i][0] ? names[i]
 		                                                          : "$" + std::to_string(proc->argtypes.size()));
@@ -160,11 +158,10 @@ static void read_catalog(Oid oid, HeapTuple tuple, Reading *out)
 	proc->nargs = static_cast<int>(proc->argtypes.size());
 	if (proc->is_trigger || proc->is_event_trigger)
 		return;
-	proc->polymorphic |= is_polymorphic(proc->rettype);
+	proc->anonymous_row = proc->rettype == RECORDOID && outputs == 0;
 	proc->returns_internal = proc->rettype == INTERNALOID;
 	if (!is_polymorphic(proc->rettype)) {
 		proc->result = type_info(proc->rettype);
-		proc->result_row = proc->result->kind == Kind::Composite;
 	}
 }
 
@@ -172,7 +169,7 @@ static Proc *compile(World *world, Oid oid, HeapTuple tuple, ErrorData **err)
 {
 	Isolate *iso = isolate();
 	Proc *proc = new Proc();
-	Reading reading = {proc, nullptr, nullptr};
+	Reading reading = {proc, nullptr};
 
 	*err = guarded([&] { read_catalog(oid, tuple, &reading); });
 	if (*err == nullptr) {
@@ -251,28 +248,27 @@ Proc *proc_find(World *world, Oid oid, ErrorData **err)
 	return proc;
 }
 
-Proc *proc_find_checked(World *world, Oid oid, ErrorData **err)
+bool proc_executable(Oid oid)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ProcedureRelationId, oid, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
+#else
+	return pg_proc_aclcheck(oid, GetUserId(), ACL_EXECUTE) == ACLCHECK_OK;
+#endif
+}
+
+Proc *proc_find_named(World *world, Oid oid, const char *name, ErrorData **err)
 {
 	*err = guarded([&] {
 		HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(oid));
 		if (!HeapTupleIsValid(tuple))
 			elog(ERROR, "cache lookup failed for function %u", oid);
 		Form_pg_proc form = (Form_pg_proc) GETSTRUCT(tuple);
-		Oid language = form->prolang;
-		NameData name = form->proname;
-		bool trigger = form->prorettype == TRIGGEROID || form->prorettype == EVENT_TRIGGEROID;
+		bool found = form->prolang == get_language_oid("plv8", true) && form->prorettype != TRIGGEROID &&
+		             form->prorettype != EVENT_TRIGGEROID;
 		ReleaseSysCache(tuple);
-#if PG_VERSION_NUM >= 160000
-		AclResult acl = object_aclcheck(ProcedureRelationId, oid, GetUserId(), ACL_EXECUTE);
-#else
-		AclResult acl = pg_proc_aclcheck(oid, GetUserId(), ACL_EXECUTE);
-#endif
-		if (acl != ACLCHECK_OK)
-			aclcheck_error(acl, OBJECT_FUNCTION, NameStr(name));
-		if (language != get_language_oid("plv8", true) || trigger)
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-			                errmsg("javascript function is not found for \"%s\"", NameStr(name)),
-			                errhint("Only functions written in the language plv8, and no triggers, can be called from JavaScript directly.")));
+		if (!found)
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION), errmsg("javascript function is not found for \"%s\"", name)));
 	});
 	if (*err)
 		return nullptr;

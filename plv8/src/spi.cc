@@ -212,7 +212,7 @@ static MaybeLocal<Value> rows_to_js(Local<Context> context, std::shared_ptr<RowS
 		if (!row_to_js(context, shape, table->tupdesc, table->vals[i]).ToLocal(&row) ||
 		    rows->CreateDataProperty(context, static_cast<uint32_t>(i), row).IsNothing())
 			return MaybeLocal<Value>();
-		if ((i & 1023) == 1023 && (engine.out_of_memory || iso->IsExecutionTerminating()))
+		if ((i & 1023) == 1023 && interrupted())
 			return MaybeLocal<Value>();
 	}
 	return scope.Escape(rows.As<Value>());
@@ -422,7 +422,7 @@ static Plan *plan_of(const FunctionCallbackInfo<Value> &args)
 	Local<Object> self = args.Holder();
 	Plan *plan = self->InternalFieldCount() == 1 ? static_cast<Plan *>(self->GetAlignedPointerFromInternalField(0)) : nullptr;
 	if (plan == nullptr || plan->plan == nullptr || plan->freed) {
-		throw_js("plan unexpectedly null: it was freed");
+		throw_js("plan unexpectedly null");
 		return nullptr;
 	}
 	return plan;
@@ -543,7 +543,7 @@ static Portal find_cursor(const char *name)
 {
 	Portal portal = SPI_cursor_find(name);
 	if (portal == nullptr)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_CURSOR), errmsg("cannot find cursor \"%s\"", name),
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_CURSOR), errmsg("cannot find cursor"),
 		                errhint("It was closed, or its transaction has ended.")));
 	return portal;
 }
@@ -699,6 +699,9 @@ static void end_transaction(bool commit)
 			SPI_rollback();
 	});
 	MemoryContextSwitchTo(cxt);
+	// The resource owners from before ended with the transaction.
+	for (Landing *landing = engine.landing; landing; landing = landing->outer)
+		landing->owner = CurrentResourceOwner;
 	if (err)
 		throw_pg(err);
 }
@@ -707,6 +710,11 @@ static void commit(const FunctionCallbackInfo<Value> &) { end_transaction(true);
 static void rollback(const FunctionCallbackInfo<Value> &) { end_transaction(false); }
 
 // --------------------------------------------------------------------------------------------- templates
+
+static void illegal_constructor(const FunctionCallbackInfo<Value> &args)
+{
+	throw_js("Illegal constructor: plv8.prepare() makes plans, and plan.cursor() cursors");
+}
 
 void spi_install(Isolate *iso, Local<v8::ObjectTemplate> plv8)
 {
@@ -722,18 +730,22 @@ void spi_install(Isolate *iso, Local<v8::ObjectTemplate> plv8)
 	method(plv8, "commit", commit, Local<v8::Signature>());
 	method(plv8, "rollback", rollback, Local<v8::Signature>());
 
-	Local<v8::FunctionTemplate> plan = v8::FunctionTemplate::New(iso);
-	plan->SetClassName(ascii("PreparedPlan"));
-	plan->InstanceTemplate()->SetInternalFieldCount(1);
+	// A class whose objects only we make.
+	auto klass = [&](const char *name) {
+		Local<v8::FunctionTemplate> made = v8::FunctionTemplate::New(iso, illegal_constructor);
+		made->SetClassName(ascii(name));
+		made->PrototypeTemplate()->Set(v8::Symbol::GetToStringTag(iso), ascii(name), v8::DontEnum);
+		made->InstanceTemplate()->SetInternalFieldCount(1);
+		return made;
+	};
+	Local<v8::FunctionTemplate> plan = klass("PreparedPlan");
 	Local<v8::Signature> plan_signature = v8::Signature::New(iso, plan);
 	method(plan->PrototypeTemplate(), "execute", plan_execute, plan_signature);
 	method(plan->PrototypeTemplate(), "cursor", plan_cursor, plan_signature);
 	method(plan->PrototypeTemplate(), "free", plan_free, plan_signature);
 	plan_class.Reset(iso, plan);
 
-	Local<v8::FunctionTemplate> cursor = v8::FunctionTemplate::New(iso);
-	cursor->SetClassName(ascii("Cursor"));
-	cursor->InstanceTemplate()->SetInternalFieldCount(1);
+	Local<v8::FunctionTemplate> cursor = klass("Cursor");
 	Local<v8::Signature> cursor_signature = v8::Signature::New(iso, cursor);
 	method(cursor->PrototypeTemplate(), "fetch", cursor_fetch, cursor_signature);
 	method(cursor->PrototypeTemplate(), "move", cursor_move, cursor_signature);

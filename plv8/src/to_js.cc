@@ -147,6 +147,8 @@ static MaybeLocal<Value> dimension_to_js(Local<Context> context, TypeInfo *elem,
 	for (int i = 0; i < dims[0]; i++) {
 		HandleScope inner(isolate());
 		Local<Value> value;
+		if ((i & 4095) == 4095 && interrupted())
+			return MaybeLocal<Value>();
 		if (ndim > 1) {
 			if (!dimension_to_js(context, elem, datums, nulls, dims + 1, ndim - 1, at).ToLocal(&value))
 				return MaybeLocal<Value>();
@@ -171,7 +173,11 @@ static MaybeLocal<Value> array_to_js(Local<Context> context, TypeInfo *type, Dat
 	// An expanded array (from PL/pgSQL) is not flat either; this handles all forms.
 	if (!guarded_js([&] { array = DatumGetArrayTypeP(datum); }))
 		return MaybeLocal<Value>();
-	if (type->packed != Packed::None && !ARR_HASNULL(array)) {
+	if (type->packed != Packed::None) {
+		if (ARR_NDIM(array) > 1 || array_contains_nulls(array)) {
+			throw_code(ERRCODE_ARRAY_ELEMENT_ERROR, "NULL element, or multi-dimension array not allowed in external array type");
+			return MaybeLocal<Value>();
+		}
 		switch (type->packed) {
 			case Packed::Int2: return packed_to_js<v8::Int16Array>(array, 2);
 			case Packed::Int4: return packed_to_js<v8::Int32Array>(array, 4);

@@ -1,7 +1,7 @@
 // to_pg.cc: JavaScript values to datums. null and undefined become NULL.
 //
-//   A number for an integer type is cut towards zero and must fit. A string for any type goes through the type's
-//   own input function. Date fits date and timestamps; typed arrays and ArrayBuffers are bytea; objects are rows;
+//   A number for an integer type is cut towards zero and must fit. A string, and anything else that is not of the type's
+//   own kind, goes through the type's input function as text. Date fits date and timestamps; typed arrays and ArrayBuffers are bytea; objects are rows;
 //   json and jsonb take what JSON.stringify makes of the value. Domains check their constraints.
 #include "plv8.h"
 
@@ -42,7 +42,7 @@ static bool out_of_range(Local<Context> context, Local<Value> value, const char 
 	return false;
 }
 
-// An integer in [min, max] from a number, BigInt, boolean or anything that JavaScript can make a number of.
+// An integer in [min, max] from a number or BigInt.
 static bool integer_of(Local<Context> context, Local<Value> value, double min, double max, const char *name, int64 *out)
 {
 	if (value->IsInt32()) {
@@ -55,10 +55,7 @@ static bool integer_of(Local<Context> context, Local<Value> value, double min, d
 		return (lossless && static_cast<double>(*out) >= min && (max >= 9.2e18 || static_cast<double>(*out) <= max)) ||
 		       out_of_range(context, value, name);
 	}
-	double number;
-	if (!value->NumberValue(context).To(&number))
-		return false;
-	number = std::trunc(number);
+	double number = std::trunc(value.As<v8::Number>()->Value());
 	if (!(number >= min && (max >= 9.2e18 ? number < 9223372036854775808.0 : number <= max)))
 		return out_of_range(context, value, name);
 	*out = static_cast<int64>(number);
@@ -136,7 +133,7 @@ static bool bytea_to_pg(Local<Context> context, TypeInfo *type, Local<Value> val
 	return by_text(context, type, -1, value, datum);
 }
 
-static bool date_to_pg(Local<Context> context, TypeInfo *type, Local<Value> value, Datum *datum)
+static bool date_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Local<Value> value, Datum *datum)
 {
 	bool day = type->kind == Kind::Date;
 	if (value->IsNumber() && std::isinf(value.As<v8::Number>()->Value())) {
@@ -148,7 +145,7 @@ static bool date_to_pg(Local<Context> context, TypeInfo *type, Local<Value> valu
 		return true;
 	}
 	if (!value->IsDate())
-		return by_text(context, type, -1, value, datum);
+		return by_text(context, type, typmod, value, datum);
 	double ms = value.As<v8::Date>()->ValueOf();
 	if (std::isnan(ms)) {
 		throw_code(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE, "an invalid Date has no %s",
@@ -166,7 +163,11 @@ static bool date_to_pg(Local<Context> context, TypeInfo *type, Local<Value> valu
 	if (!IS_VALID_TIMESTAMP(stamp))
 		return out_of_range(context, value, "timestamp");
 	*datum = TimestampGetDatum(stamp);
-	return true;
+	if (typmod < 0)
+		return true;
+	return guarded_js([&] {
+		*datum = DirectFunctionCall2(type->kind == Kind::Timestamp ? timestamp_scale : timestamptz_scale, *datum, Int32GetDatum(typmod));
+	});
 }
 
 // ------------------------------------------------------------------------------------------------ arrays
@@ -216,6 +217,8 @@ static bool collect(Local<Context> context, Elements *out, Local<Value> list, in
 	for (size_t i = 0; i < length; i++) {
 		HandleScope scope(isolate());
 		Local<Value> item;
+		if ((i & 4095) == 4095 && interrupted())
+			return false;
 		if (!object->Get(context, static_cast<uint32_t>(i)).ToLocal(&item))
 			return false;
 		if (!typed && is_list(out->elem, item)) {
@@ -238,12 +241,36 @@ static bool collect(Local<Context> context, Elements *out, Local<Value> list, in
 	return true;
 }
 
+// The two types that look like arrays, but must have one dimension, no NULL, and count from 0.
+static bool vector_to_pg(TypeInfo *type, const Elements &found, Datum *datum)
+{
+	if (found.ndim > 1 || found.any_null) {
+		throw_code(ERRCODE_ARRAY_ELEMENT_ERROR, "an %s has one dimension and no NULL", type->base == OIDVECTOROID ? "oidvector" : "int2vector");
+		return false;
+	}
+	const Datum *datums = found.datums.data();
+	int count = static_cast<int>(found.datums.size());
+	return guarded_js([&] {
+		if (type->base == OIDVECTOROID) {
+			oidvector *vector = buildoidvector(nullptr, count);
+			for (int i = 0; i < count; i++)
+				vector->values[i] = DatumGetObjectId(datums[i]);
+			*datum = PointerGetDatum(vector);
+		} else {
+			int2vector *vector = buildint2vector(nullptr, count);
+			for (int i = 0; i < count; i++)
+				vector->values[i] = DatumGetInt16(datums[i]);
+			*datum = PointerGetDatum(vector);
+		}
+	});
+}
+
 static bool array_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Local<Value> value, Datum *datum)
 {
 	if (!value->IsArray() && !value->IsTypedArray()) {
 		if (value->IsString())
 			return by_text(context, type, typmod, value, datum);
-		throw_code(ERRCODE_DATATYPE_MISMATCH, "value is not an Array: %.80s", describe(context, value).c_str());
+		throw_code(ERRCODE_DATATYPE_MISMATCH, "value is not an Array");
 		return false;
 	}
 	Elements found;
@@ -264,6 +291,8 @@ static bool array_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Lo
 	Datum *datums = found.datums.data();
 	bool *isnull = found.any_null ? reinterpret_cast<bool *>(nulls.data()) : nullptr;
 	bool empty = found.datums.empty();
+	if (type->base == INT2VECTOROID || type->base == OIDVECTOROID)
+		return vector_to_pg(type, found, datum);
 	TypeInfo *elem = found.elem;
 	int ndim = found.ndim;
 	int *dims = found.dims;
@@ -311,8 +340,7 @@ bool row_to_pg(Local<Context> context, RowShape *shape, TupleDesc desc, Local<Va
 			if (!object->Has(context, name).To(&has))
 				return false;
 			if (!has) {
-				throw_code(ERRCODE_DATATYPE_MISMATCH, "field name / property name mismatch: the object has no property \"%s\"",
-				           NameStr(column.cname));
+				throw_code(ERRCODE_DATATYPE_MISMATCH, "field name / property name mismatch");
 				return false;
 			}
 		}
@@ -358,31 +386,33 @@ static bool plain_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Lo
 			*isnull = true;
 			return true;
 		case Kind::Bool:
+			if (!value->IsBoolean())
+				break;
 			*datum = BoolGetDatum(value->BooleanValue(isolate()));
 			return true;
 		case Kind::Int2:
-			if (value->IsString())
+			if (!value->IsNumber() && !value->IsBigInt())
 				break;
 			if (!integer_of(context, value, -32768, 32767, "smallint", &integer))
 				return false;
 			*datum = Int16GetDatum(static_cast<int16>(integer));
 			return true;
 		case Kind::Int4:
-			if (value->IsString())
+			if (!value->IsNumber() && !value->IsBigInt())
 				break;
 			if (!integer_of(context, value, -2147483648.0, 2147483647.0, "integer", &integer))
 				return false;
 			*datum = Int32GetDatum(static_cast<int32>(integer));
 			return true;
 		case Kind::Int8:
-			if (value->IsString())
+			if (!value->IsNumber() && !value->IsBigInt())
 				break;
 			if (!integer_of(context, value, -9223372036854775808.0, 9.3e18, "bigint", &integer))
 				return false;
 			*datum = Int64GetDatum(integer);
 			return true;
 		case Kind::Oid:
-			if (value->IsString())
+			if (!value->IsNumber() && !value->IsBigInt())
 				break;
 			if (!integer_of(context, value, 0, 4294967295.0, "oid", &integer))
 				return false;
@@ -390,10 +420,9 @@ static bool plain_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Lo
 			return true;
 		case Kind::Float4:
 		case Kind::Float8:
-			if (value->IsString() || value->IsBigInt())
+			if (!value->IsNumber())
 				break;
-			if (!value->NumberValue(context).To(&number))
-				return false;
+			number = value.As<v8::Number>()->Value();
 			if (type->kind == Kind::Float8) {
 				*datum = Float8GetDatum(number);
 				return true;
@@ -402,13 +431,6 @@ static bool plain_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Lo
 				return out_of_range(context, value, "real");
 			*datum = Float4GetDatum(static_cast<float4>(number));
 			return true;
-		case Kind::Numeric:
-			if (value->IsBoolean() || value->IsObject()) {
-				if (!value->NumberValue(context).To(&number))
-					return false;
-				return by_text(context, type, typmod, v8::Number::New(isolate(), number), datum);
-			}
-			break;
 		case Kind::Text:
 			if (typmod < 0) {
 				struct varlena *text = to_text(context, value);
@@ -424,11 +446,12 @@ static bool plain_to_pg(Local<Context> context, TypeInfo *type, int32 typmod, Lo
 		case Kind::Date:
 		case Kind::Timestamp:
 		case Kind::TimestampTz:
-			return date_to_pg(context, type, value, datum);
+			return date_to_pg(context, type, typmod, value, datum);
 		case Kind::Array:
 			return array_to_pg(context, type, typmod, value, datum);
 		case Kind::Composite:
 			return composite_to_pg(context, type, value, datum);
+		case Kind::Numeric:
 		case Kind::Other:
 			break;
 	}

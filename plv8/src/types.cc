@@ -182,7 +182,6 @@ bool RowShape::load(TupleDesc desc)
 		column.typid = att->atttypid;
 		column.typmod = att->atttypmod;
 		column.dropped = att->attisdropped;
-		column.generated = att->attgenerated != '\0';
 		column.cname = att->attname;
 		column.type = nullptr;
 		if (att->attisdropped)

@@ -27,6 +27,9 @@ CREATE FUNCTION returns_null() RETURNS text LANGUAGE plv8 AS $$ return null; $$;
 SELECT is(returns_null(), NULL, 'null is NULL');
 CREATE FUNCTION returns_void() RETURNS void LANGUAGE plv8 AS $$ return 'ignored'; $$;
 SELECT lives_ok('SELECT returns_void()', 'a void function may return anything');
+CREATE FUNCTION any_kind(VARIADIC "any") RETURNS text LANGUAGE plv8 AS $$ return Array.from(arguments).map((a) => typeof a + ' ' + a).join(', ') $$;
+SELECT ours_is($$SELECT any_kind(1, 'x'::text, 5::int8, NULL::date)$$, 'number 1, string x, bigint 5, object null', 'VARIADIC "any": each argument has its own type');
+SELECT ours_is($$SELECT any_kind(VARIADIC ARRAY[1, 2])$$, 'object 1,2', 'VARIADIC "any" given an array');
 CREATE FUNCTION first_of(list anyarray) RETURNS anyelement LANGUAGE plv8 AS $$ return list[0]; $$;
 SELECT is(first_of(ARRAY[7, 8]), 7, 'polymorphic: integers');
 SELECT is(first_of(ARRAY['x', 'y']), 'x', 'polymorphic: text, in the same session');
@@ -114,6 +117,18 @@ SELECT fails('SELECT * FROM bad_row()', NULL, 'object', 'a string as a row is an
 CREATE FUNCTION nested_sets() RETURNS SETOF int LANGUAGE plv8 AS $$
 	plv8.return_next(0); for (const r of plv8.execute('SELECT ints() AS i')) plv8.return_next(r.i * 10); plv8.return_next(9); $$;
 SELECT is(ARRAY(SELECT * FROM nested_sets()), '{0,10,20,30,40,9}', 'a set function inside a set function');
+SELECT fails('SELECT * FROM set_of_record() AS r(x int)', NULL, 'cardinality', 'more properties than listed columns are an error');
+SELECT fails('SELECT * FROM set_of_record() AS r(x int, z text)', NULL, 'mismatch', 'and so are other names');
+CREATE DOMAIN low_pair AS pair CHECK ((VALUE).i < 3);
+CREATE FUNCTION low_pairs(VARIADIC list int[]) RETURNS SETOF low_pair LANGUAGE plv8 AS $$ for (const i of list) plv8.return_next({ i, t: 'x' }) $$;
+SELECT ours_is('SELECT count(*)::text FROM low_pairs(1, 2)', '2', 'a set of a domain over composites');
+SELECT ours_fails('SELECT * FROM low_pairs(1, 5)', '23514', 'low_pair', 'its constraint holds for each row');
+CREATE FUNCTION absurd_set() RETURNS SETOF int LANGUAGE plv8 AS $$ const a = []; a.length = 2e9; return a $$;
+SELECT js('globalThis.before_absurd = 1');
+SET statement_timeout = '200ms';
+SELECT ours_fails('SELECT count(*) FROM absurd_set()', '57014', 'timeout', 'a set without end can be stopped');
+RESET statement_timeout;
+SELECT ours_is($$SELECT js('return globalThis.before_absurd')$$, '1', 'and costs nobody the globals');
 CREATE FUNCTION next_in_scalar() RETURNS int LANGUAGE plv8 AS $$ plv8.return_next(1); return 1; $$;
 SELECT fails('SELECT next_in_scalar()', NULL, 'return_next', 'return_next outside a set function is an error');
 CREATE FUNCTION many_rows() RETURNS SETOF text LANGUAGE plv8 AS $$ for (let i = 0; i < 200000; i++) plv8.return_next('row ' + i); $$;

@@ -66,6 +66,13 @@ SELECT js($$ globalThis.cursor = plv8.prepare('SELECT 1 AS a').cursor() $$);
 SELECT ours_fails($$SELECT js('return globalThis.cursor.fetch()')$$, NULL, 'cursor|portal', 'a cursor ends with its transaction');
 SELECT is(js($$ const p = plv8.prepare('SELECT id FROM t ORDER BY id'); const a = p.cursor(), b = p.cursor(); const r = [a.fetch().id, b.fetch(2).length, a.fetch().id]; a.close(); b.close(); p.free(); return r $$), '[1,2,2]', 'two cursors of one plan');
 SELECT is(js($$ const p = plv8.prepare('SELECT 7 AS a'); const c = p.cursor(); p.free(); const r = c.fetch().a; c.close(); return r $$), '7', 'a cursor outlives its plan');
+SELECT is(js($$ const p = plv8.prepare('SELECT 7 AS a'); return String(p) + p.cursor() $$), '[object PreparedPlan][object Cursor]', 'plans and cursors as text');
+SELECT is(js($$ const p = plv8.prepare('SELECT 7 AS a'); p.free(); try { p.execute() } catch (e) { return e.message } $$), 'plan unexpectedly null', 'a plan that was freed');
+SELECT ours_is($js$SELECT js($$ const c = plv8.prepare('SELECT 7 AS a').cursor(); c.close(); try { c.fetch() } catch (e) { return e.message + e.sqlerrcode } $$)$js$, 'cannot find cursor34000', 'a cursor that was closed');
+SELECT js('globalThis.before_constructor = 1');
+SELECT ours_fails($$SELECT js('return new (plv8.prepare("SELECT 1").constructor)().execute()')$$, NULL, 'constructor', 'nobody makes plans by hand');
+SELECT ours_fails($$SELECT js('return new (plv8.prepare("SELECT 1").cursor().constructor)().fetch()')$$, NULL, 'constructor', 'nor cursors');
+SELECT ours_is($$SELECT js('return globalThis.before_constructor')$$, '1', 'and the engine does not mind');
 SELECT ours_fails($$SELECT js('plv8.prepare("UPDATE t SET v = v").cursor()')$$, NULL, '.', 'no cursor for a command');
 
 -- subtransaction
@@ -118,7 +125,8 @@ CREATE ROLE plv8_stranger;
 REVOKE EXECUTE ON FUNCTION callee(int) FROM PUBLIC;
 CREATE FUNCTION find_callee() RETURNS int LANGUAGE plv8 AS $$ return plv8.find_function('callee')(3); $$;
 SET ROLE plv8_stranger;
-SELECT fails('SELECT find_callee()', NULL, 'permission', 'find_function asks for EXECUTE');
+SELECT fails('SELECT find_callee()', NULL, 'permission|not a function', 'find_function asks for EXECUTE');
+SELECT ours_fails('SELECT find_callee()', '42501', 'permission denied for function callee', 'and says so');
 RESET ROLE;
 
 -- reset

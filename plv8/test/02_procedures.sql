@@ -63,6 +63,12 @@ CREATE PROCEDURE big_argument(t text, j jsonb, b bytea) LANGUAGE plv8 AS $$
 TRUNCATE answers;
 CALL big_argument(repeat('x', 100000), jsonb_build_object('a', repeat('y', 100000)), decode(repeat('07', 100000), 'hex'));
 SELECT is((SELECT string_agg(r, ' ') FROM answers), '100000:100000:100000:7', 'arguments outlive commits');
+CREATE PROCEDURE lost_after_commit() LANGUAGE plv8 AS $$
+	plv8.execute('INSERT INTO log VALUES (80)'); plv8.commit(); plv8.execute('INSERT INTO log VALUES (81)'); new Array(3e7).fill().map(String).sort(); $$;
+CREATE FUNCTION left_alive() RETURNS text LANGUAGE plv8 AS $$ return 'alive' $$;
+SELECT ours_fails('SELECT dblink_exec(''other'', ''CALL lost_after_commit()'')', '53200', 'memory', 'an engine that is given up after a commit');
+SELECT is((SELECT v FROM dblink('other', 'SELECT left_alive()') AS x(v text)), 'alive', 'is started anew in the session');
+SELECT is(ARRAY(SELECT n FROM log WHERE n IN (80, 81)), '{80}', 'and what was committed stays');
 CREATE PROCEDURE chain() LANGUAGE plv8 AS $$ plv8.rollback(); plv8.commit(); plv8.commit(); plv8.rollback(); plv8.execute('INSERT INTO log VALUES (60)'); $$;
 CALL chain();
 SELECT is(ARRAY(SELECT n FROM log WHERE n = 60), '{60}', 'empty commits and rollbacks');

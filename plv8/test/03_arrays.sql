@@ -43,6 +43,24 @@ SELECT is(described('1 2 3'::int2vector) IN ('Array [1,2,3]', 'string 1 2 3'), t
 SELECT is(as_jsonb('return plv8.execute("SELECT ARRAY[[1,2],[3,4]] AS a")[0].a') IN ('[[1,2],[3,4]]', '[1,2,3,4]'), true, 'dimensions in execute''s rows');
 SELECT ours_is($$SELECT js('return plv8.execute("SELECT $1::int[][] AS a", [[[1, 2], [3, 4]]])')$$, '[{"a":[[1,2],[3,4]]}]', 'dimensions in parameters');
 
+CREATE FUNCTION packed(a plv8_int4array) RETURNS text LANGUAGE plv8 AS $$ return a.constructor.name + ' ' + a.join() $$;
+SELECT is(packed(ARRAY[1, 2]), 'Int32Array 1,2', 'a typed array');
+SELECT is(packed('{}'), 'Int32Array ', 'an empty one');
+SELECT fails('SELECT packed(ARRAY[NULL, 2])', NULL, 'NULL element', 'has no place for NULL');
+SELECT fails('SELECT packed(ARRAY[[1, 2], [3, 4]])', NULL, 'multi-dimension', 'nor for dimensions');
+CREATE FUNCTION as_int2vector(body text) RETURNS int2vector LANGUAGE plv8 AS $$ return new Function(body)() $$;
+CREATE FUNCTION as_oidvector(body text) RETURNS oidvector LANGUAGE plv8 AS $$ return new Function(body)() $$;
+SELECT is(as_int2vector('return "4 5"')::text || as_oidvector('return "6"')::text, '4 56', 'vectors of text');
+SELECT ours_is($$SELECT as_int2vector('return [5, 6]')::text || '/' || (as_int2vector('return [5, 6]'))[0] || '/' || as_oidvector('return [7, 8]')::text$$, '5 6/5/7 8', 'and of arrays, counted from 0');
+SELECT ours_is($$SELECT as_int2vector('return []')::text || as_oidvector('return []')::text$$, '', 'empty ones');
+SELECT ours_fails($$SELECT as_oidvector('return [[1], [2]]')$$, NULL, 'dimension', 'which have one dimension');
+SELECT ours_fails($$SELECT as_int2vector('return [1, null]')$$, NULL, 'NULL', 'and no NULL');
+SELECT js('globalThis.before_absurd = 1');
+SET statement_timeout = '200ms';
+SELECT ours_fails($$SELECT as_int4s('const a = []; a.length = 1e8; return a')$$, '57014', 'timeout', 'a huge array can be stopped');
+RESET statement_timeout;
+SELECT ours_is($$SELECT js('return globalThis.before_absurd')$$, '1', 'and costs nobody the globals');
+
 -- composites inside arrays, arrays inside composites
 CREATE TYPE pt AS (x int, y text);
 CREATE TYPE shape AS (name text, points pt[], j jsonb, d date);

@@ -86,6 +86,11 @@ SELECT is(as_oid('return 4294967295'), 4294967295::oid, 'oid');
 SELECT is(as_bool('return true'), true, 'bool true');
 SELECT is(as_bool('return false'), false, 'bool false');
 SELECT is(as_bool('return null'), NULL, 'bool null');
+SELECT is(as_bool('return "false"'), false, 'a string is a bool as SQL reads it');
+SELECT is(as_bool('return 0') OR NOT as_bool('return 1'), false, 'and so are 0 and 1');
+SELECT fails($$SELECT as_bool('return {}')$$, '22P02', 'boolean', 'an object is no bool');
+SELECT fails($$SELECT as_int4('return true')$$, '22P02', 'true', 'nor is true an integer');
+SELECT is(as_int4('return new Number(5)'), 5, 'an object is read as its text');
 SELECT is(as_text('return "é€😀"'), 'é€😀', 'text');
 SELECT is(as_text('return 1.5'), '1.5', 'text of a number');
 SELECT is(as_text('return true'), 'true', 'text of a boolean');
@@ -113,6 +118,13 @@ SELECT is(as_point('return "(1,2)"')::text, '(1,2)', 'point by text');
 SELECT is(as_interval('return "1 day"'), '1 day'::interval, 'interval by text');
 SELECT is(as_time('return "12:34"'), '12:34'::time, 'time by text');
 SELECT is(as_inet('return "10.0.0.1"'), '10.0.0.1'::inet, 'inet by text');
+
+-- a column's own limits: typmods of each kind
+CREATE TYPE limited AS (a timestamp(0), b timestamptz(1), c numeric(4, 1), d varchar(3), e char(4), f time(0));
+CREATE FUNCTION as_limited(body text) RETURNS limited LANGUAGE plv8 AS $$ return new Function(body)(); $$;
+SELECT ours_is($$SELECT as_limited('return { a: new Date(1600), b: new Date(1678), c: 12.37, d: "abc", e: "x", f: "10:00:00.7" }')::text$$,
+	'("1970-01-01 00:00:02","1970-01-01 00:00:01.7+00",12.4,abc,"x   ",10:00:01)', 'a column''s precision, scale and length hold');
+SELECT ours_fails($$SELECT as_limited('return { a: null, b: null, c: null, d: "abcd", e: null, f: null }')$$, '22001', 'too long', 'a text that is too long for its column');
 
 -- dates
 SELECT is(as_timestamptz('return new Date(1234567890123)'), timestamptz '2009-02-13 23:31:30.123Z', 'timestamptz of a Date');

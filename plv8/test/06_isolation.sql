@@ -121,7 +121,13 @@ REVOKE EXECUTE ON FUNCTION internal_only() FROM PUBLIC;
 SET ROLE plv8_alice;
 SELECT fails('SELECT internal_only()', '42501', 'permission denied', 'EXECUTE is asked for a call');
 SELECT plv8_reset();
-SELECT fails('SELECT js(''return plv8.find_function("internal_only")()'')', NULL, 'permission|failed to find', 'and by find_function');
+SELECT fails('SELECT js(''return plv8.find_function("internal_only")()'')', NULL, 'permission|not a function', 'and by find_function');
+-- what one role left in its world does not run as the one who looks at the memory of all
+SELECT js('Object.prototype.toJSON = function () { globalThis.ran_as = plv8.execute("SELECT current_user::text AS u")[0].u; return this }');
+RESET ROLE;
+SELECT lives_ok('SELECT plv8_info()', 'plv8_info()');
+SET ROLE plv8_alice;
+SELECT is(js('const who = String(globalThis.ran_as); delete Object.prototype.toJSON; return who'), 'undefined', 'runs no JavaScript of another role');
 SELECT ours_fails('SELECT plv8_call_handler()', NULL, '.', 'the handlers cannot be called');
 SELECT ours_fails('SELECT plv8_call_validator(''internal_only''::regproc)', '42501', '.', 'the validator asks for permission');
 RESET ROLE;
