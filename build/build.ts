@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const version = readVersion(root);
   // These report at the end, so that a fault in one place does not keep the rest from being written.
   const checks = values.unchecked ? [] : ['tsconfig.json', 'tsconfig.node.json'].map((config) => checkTypes(root, out, config));
-  checks.push(bundleCommand(path.join(root, 'src/cli/main.ts'), path.join(out, 'pg-durable.js'), root, version)
+  checks.push(bundleCommand(path.join(root, 'src/cli/main.ts'), path.join(out, 'pg-durable.js'), root)
     .then(() => '', (error: Error) => `${error.message}\n`));
 
   const entry = path.join(root, 'src/functions/index.ts');

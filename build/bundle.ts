@@ -23,13 +23,12 @@ const SERIALIZATION_FAILURE = 4 + (1 << 24);
 
 /**
  * Bundles the module `entry` for PLV8 as version `version`. Equal sources give equal bytes, wherever the checkout
- * lies. Lines stay lines, since PLV8 quotes the one at fault in an error. `__PG_DURABLE_VERSION__` in the sources
- * becomes the version. Raises esbuild's own error, or one naming a
+ * lies. Lines stay lines, since PLV8 quotes the one at fault in an error. Raises esbuild's own error, or one naming a
  * warning, since a warning in code that runs inside a database is an error.
  */
 export async function bundleForDatabase(entry: string, root: string, version: string): Promise<Bundle> {
   const result = await esbuild.build({
-    ...common(root, version),
+    ...common(root),
     entryPoints: [entry], format: 'iife', globalName: 'pg_durable', platform: 'neutral', target: 'es2021',
     write: false,
   });
@@ -50,9 +49,9 @@ export async function bundleForDatabase(entry: string, root: string, version: st
  * Bundles the command line, `entry`, to one executable ES module `outfile` that needs Node.js 20 and nothing else.
  * The first line of `entry`, `#!/usr/bin/env node`, becomes the first of the module.
  */
-export async function bundleCommand(entry: string, outfile: string, root: string, version: string): Promise<void> {
+export async function bundleCommand(entry: string, outfile: string, root: string): Promise<void> {
   await esbuild.build({
-    ...common(root, version),
+    ...common(root),
     entryPoints: [entry], outfile, format: 'esm', platform: 'node', target: 'node20', external: ['pg-native'],
     // `pg` is CommonJS and asks for Node's own modules with require, which an ES module has to make for itself.
     banner: { js: 'import { createRequire as makeRequire } from "node:module";\nconst require = makeRequire(import.meta.url);' },
@@ -60,10 +59,9 @@ export async function bundleCommand(entry: string, outfile: string, root: string
   chmodSync(outfile, 0o755);
 }
 
-function common(root: string, version: string) {
+function common(root: string) {
   return {
     absWorkingDir: root, bundle: true, charset: 'ascii', legalComments: 'none', logLevel: 'silent',
-    define: { __PG_DURABLE_VERSION__: JSON.stringify(version) },
     logOverride: {}, tsconfigRaw: '{}', plugins: [warningsAreErrors],
   } as const satisfies esbuild.BuildOptions;
 }

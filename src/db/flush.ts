@@ -95,7 +95,7 @@ export function announceWork(payload: string): void {
 }
 
 /** Raised when a branch changed although this session had locked it, which only a caller outside `df.work` can cause. */
-export class LostClaim extends Error {}
+class LostClaim extends Error {}
 
 /**
  * Writes all changes of `runs`, which belong to `role`, and marks them as written. The instances whose status changes

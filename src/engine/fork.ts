@@ -64,7 +64,7 @@ export function isAlive(run: Run, child: Branch): boolean {
 }
 
 /** Takes a branch out of the instance. */
-export function drop(run: Run, branch: Branch): void {
+function drop(run: Run, branch: Branch): void {
   run.names.delete(branch.key);
   run.nameWrites.push({ branch: branch.key, name: '', value: null });
   if (branch.state === 'new') run.branches.delete(branch.key);

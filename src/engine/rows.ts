@@ -64,24 +64,6 @@ export function builtinKind(oid: number): Kind | undefined {
   return BUILTIN.get(oid) ?? (oid < FIRST_UNFIXED_OID && !CATALOG_ROWS.has(oid) ? 'plain' : undefined);
 }
 
-/**
- * The type OIDs of a row's columns.
- * In: `record_send(row)::text`, that is `\x` and hexadecimal digits: a count, then per column its OID, its length and
- * that many bytes (length -1 is a NULL). Out: one OID per column. Works on the row of NULLs that PL/pgSQL's
- * `FOR r IN EXECUTE` leaves in `r` when there was no row, too.
- */
-export function recordTypes(hex: string): number[] {
-  const word = (at: number): number => parseInt(hex.slice(at, at + 8), 16);
-  const types: number[] = [];
-  let at = 10;
-  for (let left = word(2); left > 0; left--) {
-    types.push(word(at));
-    const length = word(at + 8);
-    at += 16 + (length === 0xffffffff ? 0 : length * 2);
-  }
-  return types;
-}
-
 /** What `resultText` is made from. */
 export interface Gathered {
   /** `to_json(record)::text` of each row, as PostgreSQL wrote it in whatever time zone. */
@@ -136,12 +118,6 @@ export function table(result: string): Table | undefined {
   const rows = elements(rowsText);
   if (!rows.every((row) => row.charCodeAt(0) === 123)) return undefined;
   return { rows, columns: rows.length === 0 ? readColumns(lastOf(found, 'columns')) : undefined };
-}
-
-/** The raw value in the first column of the first row; undefined without a row or a column, or for a result without rows. */
-export function firstCell(result: string): string | undefined {
-  const found = table(result);
-  return found === undefined ? undefined : firstOf(found);
 }
 
 /** The raw value in the first column of the first row; undefined without a row or a column. */

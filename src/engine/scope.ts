@@ -12,11 +12,6 @@ export interface Level {
   readonly generation: number;
 }
 
-/** The stamp of a generation of a scope, `<scope>::<generation>`. */
-export function stamp(scope: string, generation: number): string {
-  return `${scope}::${generation}`;
-}
-
 /** The levels of a stamp from the root inwards, at least one; null for text that is no stamp. */
 export function parseStamp(text: string): Level[] | null {
   const parts = text.split('::');

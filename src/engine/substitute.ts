@@ -41,7 +41,7 @@ export interface Context extends Variables {
 }
 
 /** More rows than this are refused by `$n.*`. */
-export const MAX_RELATION_ROWS = 10_000;
+const MAX_RELATION_ROWS = 10_000;
 
 /** One `$…` that names a known result. `start` and `end` delimit it in the text. */
 interface Reference {
@@ -118,22 +118,6 @@ export function expandVariables(text: string, variables: Variables): string {
     copied = close + 1;
   }
   return out + text.slice(copied);
-}
-
-/**
- * Which of `names` the text refers to by `$…`, in order of first appearance. A variable's value may hold references too:
- * with `variables`, they are found.
- */
-export function references(text: string, names: readonly string[], variables?: Variables): string[] {
-  const found = new Set<string>();
-  for (const { name } of scan(variables === undefined ? text : expandVariables(text, variables), new Set(names))) found.add(name);
-  return [...found];
-}
-
-/** Whether the text refers to any of `names`; see `references`. */
-export function usesNames(text: string, names: readonly string[], variables?: Variables): boolean {
-  const expanded = variables === undefined ? text : expandVariables(text, variables);
-  return scan(expanded, new Set(names)).next().done !== true;
 }
 
 /** The references in `text`. A name reaches as far as its characters do, so of `$a` and `$ab` the longer one is meant. */

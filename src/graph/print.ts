@@ -2,7 +2,7 @@ import { quote } from './json.ts';
 import type { Graph } from './types.ts';
 
 /**
- * The text form of a graph: compact JSON, keys in KEY_ORDER, absent ones omitted (surface §2).
+ * The text form of a graph: compact JSON, keys in the order of `Graph`, absent ones omitted (surface §2).
  * The same graph always gives the same text. Works through a list, not by recursion.
  */
 export function printGraph(root: Graph): string {

@@ -3,7 +3,7 @@
  *
  * | shape     | where                                   | form                                          |
  * |-----------|-----------------------------------------|-----------------------------------------------|
- * | text      | what DSL functions pass around          | compact JSON, keys in KEY_ORDER               |
+ * | text      | what DSL functions pass around          | compact JSON, keys in the order of `Graph`    |
  * | `Graph`   | the same, parsed                        | nested objects                                |
  * | `Program` | what the engine walks                   | an array in preorder, children by index       |
  * | rows      | `df.nodes`                              | one row per node, children by 8-hex id        |
@@ -14,11 +14,7 @@ export const NODE_TYPES = [
 
 export type NodeType = (typeof NODE_TYPES)[number];
 
-/** The order of keys in the text form (surface §2). */
-export const KEY_ORDER = [
-  'node_type', 'left_node', 'right_node', 'condition_node', 'extra_nodes', 'query', 'result_name',
-] as const;
-
+/** Its members are in the order in which the text form has them (surface §2). */
 export interface Graph {
   node_type: NodeType;
   left_node?: Graph;

@@ -5,8 +5,8 @@ import { queryProblem } from './queries.ts';
 import type { Graph, NodeType } from './types.ts';
 
 /** The root has depth 0. */
-export const MOST_DEPTH = 256;
-export const MOST_NODES = 10_000;
+const MOST_DEPTH = 256;
+const MOST_NODES = 10_000;
 
 /** What the children of each type are for; a child that is not listed is not valid there. */
 const CHILDREN: Readonly<Record<NodeType, { left?: string; right?: string; condition?: true; extras?: true }>> = {

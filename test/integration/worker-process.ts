@@ -1,6 +1,6 @@
 /** A worker as a process of its own, as operators run it, with its log at hand. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,9 +15,8 @@ export function commandPath(): Promise<string> {
   return built ??= (async () => {
     const directory = mkdtempSync(join(tmpdir(), 'pg-durable-command-'));
     process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     const path = join(directory, 'pg-durable.mjs');
-    await bundleCommand(join(ROOT, 'src/cli/main.ts'), path, ROOT, version);
+    await bundleCommand(join(ROOT, 'src/cli/main.ts'), path, ROOT);
     return path;
   })();
 }

@@ -4,7 +4,7 @@ import * as df from '../../src/graph/compose.ts';
 import { DurableError } from '../../src/graph/errors.ts';
 import { parseGraph } from '../../src/graph/parse.ts';
 import { printGraph } from '../../src/graph/print.ts';
-import { KEY_ORDER, type Graph } from '../../src/graph/types.ts';
+import type { Graph } from '../../src/graph/types.ts';
 import { remembered } from '../../src/graph/wrap.ts';
 import { graphs, loosePrint, names, texts } from './graph-arbitrary.ts';
 
@@ -86,7 +86,9 @@ test('any key order and white space give the same text, and composing equals bui
   }));
 });
 
-test('the keys come in KEY_ORDER', (t) => {
+const KEY_ORDER = ['node_type', 'left_node', 'right_node', 'condition_node', 'extra_nodes', 'query', 'result_name'];
+
+test('the keys come in one order', (t) => {
   fc.assert(fc.property(graphs, (graph) => {
     const check = (value: unknown): void => {
       if (typeof value !== 'object' || value === null) return;

@@ -1,13 +1,11 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { isStale, parseStamp, stamp } from '../../src/engine/scope.ts';
+import { isStale, parseStamp } from '../../src/engine/scope.ts';
 
 const level = fc.tuple(fc.constantFrom('aaaaaaaa', 'bbbbbbbb'), fc.integer({ min: 1, max: 3 }));
 const stamps = fc.array(level, { minLength: 1, maxLength: 4 }).map((levels) => levels.flat().join('::'));
 
-test('stamp and parseStamp', (t) => {
-  t.is(stamp('0a1b2c3d', 1), '0a1b2c3d::1');
-  t.is(stamp('i::2::b', 7), 'i::2::b::7');
+test('parseStamp', (t) => {
   t.deepEqual(parseStamp('i::2::b::7'), [{ id: 'i', generation: 2 }, { id: 'b', generation: 7 }]);
   for (const bad of ['', 'i', 'i::', '::1', 'i::x', 'i::-1', 'i::1::b', 'i::1::', 'i:1', 'i::1.5', 'i::1::b::9999999999999999', 'a b::1', 'i:::1']) t.is(parseStamp(bad), null, bad);
 });
@@ -37,8 +35,8 @@ test('of two stamps at most one is stale against the other, and stamps of one li
   fc.assert(fc.property(stamps, fc.integer({ min: 1, max: 50 }), fc.integer({ min: 1, max: 50 }), stamps, (scope, older, newer, inner) => {
     if (older === newer) return;
     const [low, high] = [Math.min(older, newer), Math.max(older, newer)];
-    t.true(isStale(stamp(`${scope}::s`, low), stamp(`${scope}::s`, high)));
-    t.true(isStale(`${stamp(`${scope}::s`, low)}::${inner}`, stamp(`${scope}::s`, high)));
-    t.false(isStale(stamp(`${scope}::s`, low), stamp(`${scope}::z`, high)));
+    t.true(isStale(`${scope}::s::${low}`, `${scope}::s::${high}`));
+    t.true(isStale(`${scope}::s::${low}::${inner}`, `${scope}::s::${high}`));
+    t.false(isStale(`${scope}::s::${low}`, `${scope}::z::${high}`));
   }));
 });

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import { raises } from './_raises.ts';
-import { expandVariables, references, substitute, usesNames } from '../../src/engine/substitute.ts';
+import { expandVariables, substitute } from '../../src/engine/substitute.ts';
 import type { Context } from '../../src/engine/substitute.ts';
 import { stringLiteral } from '../../src/engine/literal.ts';
 
@@ -148,16 +148,6 @@ test('results are asked for only when used, and once', (t) => {
   const asked: string[] = [];
   substitute('$a $a.x $none.*', 'sql', { ...context, result: (name) => { asked.push(name); return RESULTS[name]!; } });
   t.deepEqual(asked, ['a', 'none']);
-});
-
-test('references and usesNames', (t) => {
-  t.deepEqual(references('$b $a.x $b? $c $$a', ['a', 'b', 'ab']), ['b', 'a']);
-  t.deepEqual(references('{ref}', ['a']), []);
-  t.deepEqual(references('{ref}', ['a'], context), ['a']);
-  t.true(usesNames('x$a', ['a']));
-  t.false(usesNames('$ab $1', ['a']));
-  t.true(usesNames('{ref}', ['a'], context));
-  t.false(usesNames('$a', []));
 });
 
 test('a text without references is returned as it is, whatever it holds', (t) => {
