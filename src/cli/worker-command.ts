@@ -16,6 +16,7 @@ const FLAGS = {
   'max-connections': {
     value: 'N', read: wholeNumber(1, 1000),
     help: 'Sessions of submitting roles at once, 1 to 1000. The worker itself has one connection more, now and then two. ' +
+      'A step that cannot run in a transaction, or runs in another database, takes the place of a session and has two connections. ' +
       'Default: the setting pg_durable.max_user_connections, which also limits the steps running at once.',
   },
   'max-per-role': {
