@@ -57,6 +57,14 @@ COMMENT ON COLUMN _df.http_claims.token IS 'Names this claim: whoever finishes a
 -- Workers look for requests of all roles together. The predicate names no column that a moving branch changes.
 CREATE INDEX branches_outside ON _df.branches (due_at) WHERE external;
 
+-- Requests that have been waiting: so far they were in one phase with statements for connections of their own.
+UPDATE _df.branches b SET phase = 'http', seq = b.seq OPERATOR(pg_catalog.+) 1
+FROM _df.runs r, df.nodes n
+WHERE b.external AND b.phase OPERATOR(pg_catalog.=) 'external' AND r.instance_id OPERATOR(pg_catalog.=) b.instance_id
+    AND n.instance_id OPERATOR(pg_catalog.=) b.instance_id
+    AND n.id OPERATOR(pg_catalog.=) pg_catalog.substr(r.node_ids, b.pc OPERATOR(pg_catalog.*) 8 OPERATOR(pg_catalog.+) 1, 8)
+    AND n.node_type IN ('HTTP', 'HTTP_MULTIPART');
+
 -- @file 40_engine_calls.sql
 
 -- @file 42_writes.sql

@@ -80,17 +80,26 @@ for (const schema of VERSIONS.filter((each) => !asks(each))) {
   test.serial(`B1: a worker of ${CURRENT} leaves what a schema of ${schema} cannot have done, says so, and does it after the update`, async (t) => {
     const database = await line.database(schema);
     const [alice, admin] = [await line.cluster.client('alice', database), await line.cluster.client('postgres', database)];
-    await admin.query('CREATE TABLE public.swept (); ALTER TABLE public.swept OWNER TO alice');
+    await admin.query(`CREATE TABLE public.swept (); ALTER TABLE public.swept OWNER TO alice; SELECT df.grant_usage('alice', true); ALTER DATABASE ${database} SET pg_durable.http = 'all'`);
+    await alice.query("SET pg_durable.http = 'all'");
     const worker = await start(t, database, await workerOf(CURRENT));
     t.regex((await worker.event('extension.older')).message ?? '', new RegExp(`^pg_durable ${schema} .*ALTER EXTENSION pg_durable UPDATE$`));
-    const outside = await begin(alice, 'outside', `${leave('a')} ~> 'VACUUM public.swept' ~> ${leave('b')}`);
-    await until('the statement to wait', async () => (await admin.query(`SELECT FROM _df.branches WHERE instance_id = $1 AND external`, [outside])).rows.length === 1);
+    const waiting = [
+      await begin(alice, 'outside', `${leave('a')} ~> 'VACUUM public.swept' ~> ${leave('b')}`),
+      // An address that no request may go to, which is found out when one is made.
+      await begin(alice, 'http', `${leave('a')} ~> (df.sleep(0) & df.http('http://localhost:9/', 'GET'))`),
+      (await alice.query<{ id: string }>(`SELECT df.start('SELECT current_database() AS here', 'elsewhere', 'postgres') AS id`)).rows[0]!.id,
+    ];
+    await until('these steps to wait', async () => (await admin.query('SELECT FROM _df.branches WHERE instance_id = ANY ($1) AND external', [waiting])).rows.length === 3);
     await enter(alice);
     await isDone(t, alice, worker);
-    t.is((await alice.query('SELECT df.status($1) AS status', [outside])).rows[0].status, 'running');
+    const statuses = async () => (await alice.query<{ status: string }>('SELECT df.status(w.id) AS status FROM unnest($1::text[]) WITH ORDINALITY w(id, nr) ORDER BY w.nr', [waiting])).rows.map(({ status }) => status);
+    t.deepEqual(await statuses(), ['running', 'running', 'running']);
     await admin.query(updateTo(CURRENT));
-    await until('the statement to be done', async () => (await alice.query('SELECT df.status($1) AS status', [outside])).rows[0].status === 'completed')
-      .catch((error: Error) => { throw new Error(`${error.message}\n${worker.stderr}`); });
+    await until('all of them to end', async () => !(await statuses()).includes('running')).catch((error: Error) => { throw new Error(`${error.message}\n${worker.stderr}`); });
+    t.deepEqual(await statuses(), ['completed', 'failed', 'completed']);
+    t.like((await alice.query('SELECT df.result($1)::json AS there', [waiting[2]])).rows[0], { there: { rows: [{ here: 'postgres' }] } });
+    t.regex((await alice.query('SELECT output FROM df.instance_info($1)', [waiting[1]])).rows[0].output, /localhost/);
     t.deepEqual(worker.events.filter(({ event }) => event === 'server.ready').map(({ extension }) => extension), [schema, CURRENT]);
     t.deepEqual(worker.events.filter(({ level }) => level === 'error').map(({ event, message }) => [event, message]), []);
     await Promise.all([alice.end(), admin.end()]);
