@@ -92,7 +92,8 @@ export class World {
     }
     const client = this.#client;
     try {
-      return (await client.query<Row>(sql, values)).rows;
+      const result = await client.query<Row>(sql, values) as pg.QueryResult<Row> | pg.QueryResult<Row>[];
+      return (Array.isArray(result) ? result.at(-1) : result)?.rows ?? [];
     } catch (error) {
       if (isPassing(error) && this.#client === client) {
         this.#client = null;
