@@ -63,7 +63,7 @@ test.serial('a worker that sleeps through the takeover and goes on is not heard'
 test.serial('a request whose race is lost is given up, and its place is free', async (t) => {
   const { database } = await world.setUp(t, { settings: `${OPEN}; http_max_requests = 1` });
   const { base, open } = await slow(t);
-  const race = await world.begin(database, `df.http('${base}/', 'GET') | df.wait_for_signal('go')`);
+  const race = await world.begin(database, `df.http('${base}/', 'GET', timeout_seconds => 300) | df.wait_for_signal('go')`);
   const response = await until('the request', () => open[0]);
   const next = await world.begin(database, `df.http('${base}/next', 'GET')`);
   await cluster.query(`SELECT df.signal('${race}', 'go')`, database);
@@ -75,17 +75,21 @@ test.serial('a request whose race is lost is given up, and its place is free', a
 });
 
 test.serial('a cancelled request is given up, under way or waiting for its host', async (t) => {
-  const { database } = await world.setUp(t, { settings: `${OPEN}; http_max_per_host = 1` });
+  const { database, start } = await world.setUp(t, { settings: `${OPEN}; http_max_per_host = 1`, worker: false });
+  const worker = await start();
   const { base, open, seen } = await slow(t);
-  const first = await world.begin(database, `df.http('${base}/first', 'GET')`);
+  const first = await world.begin(database, `df.http('${base}/first', 'GET', timeout_seconds => 300)`);
   const response = await until('the request', () => open[0]);
   const second = await world.begin(database, `df.http('${base}/second', 'GET')`);
   await until('both to be claimed', async () => (await cluster.query('SELECT FROM _df.http_claims', database)).length === 2);
+  const givenUp = (instance: string) => (): unknown => worker.events.find((event) => event.event === 'http.given_up' && event['instance'] === instance);
   await cluster.query(`SELECT df.cancel('${second}')`, database);
-  await until('the waiting one to be given up', async () => (await cluster.query('SELECT FROM _df.http_claims', database)).length === 1);
+  await until('the waiting one to be given up', givenUp(second));
+  t.false(response.destroyed);
   await cluster.query(`SELECT df.cancel('${first}')`, database);
+  await until('the other one to be given up', givenUp(first));
   await until('the connection to be closed', () => response.destroyed);
-  await until('no claim', () => noClaims(database));
+  t.true(await noClaims(database));
   const third = await world.begin(database, `df.http('${base}/third', 'GET')`);
   (await until('the next request', () => open[1])).end();
   t.is((await world.ended(database, third)).status, 'completed');
@@ -95,7 +99,7 @@ test.serial('a cancelled request is given up, under way or waiting for its host'
 test.serial('a request of a role that loses access fails at once', async (t) => {
   const { database } = await world.setUp(t, { settings: `${OPEN}; http_max_per_host = 1` });
   const { base, open, seen } = await slow(t);
-  const ids = [await world.begin(database, `df.http('${base}/', 'GET')`), await world.begin(database, `df.http('${base}/', 'GET')`)];
+  const ids = await Promise.all([1, 2].map(() => world.begin(database, `df.http('${base}/', 'GET', timeout_seconds => 300)`)));
   const response = await until('the request', () => open[0]);
   await until('both to be claimed', async () => (await cluster.query('SELECT FROM _df.http_claims', database)).length === 2);
   await cluster.query('REVOKE EXECUTE ON FUNCTION df.http FROM alice', database);

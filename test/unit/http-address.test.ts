@@ -32,7 +32,7 @@ test('public addresses pass, IPv4-mapped and NAT64 forms of them too', (t) => {
 });
 
 test('what is no address is refused', (t) => {
-  for (const text of ['', 'localhost', '999.1.1.1', '1.2.3.4.5', 'g::1']) t.is(notPublic(text, []), 'unreadable', text);
+  for (const text of ['', 'localhost', '8.8', '010.8.8.8', '134744072', '8.8.8.8 ', '2606:4700::1%eth0', '999.1.1.1', '1.2.3.4.5', 'g::1']) t.is(notPublic(text, []), 'unreadable', text);
 });
 
 test('an IPv4 address is refused in every carrier exactly when it is refused bare', (t) => {
@@ -85,7 +85,7 @@ test('the allow-list: hosts, suffixes, ports', (t) => {
   for (const url of ['http://api.example/', 'http://API.example.:81/', 'https://a.suffix.example:8443/', 'https://a.b.suffix.example:8443/', 'https://bücher.example/']) {
     t.notThrows(() => checkAllowed(readUrl(url), list), url);
   }
-  for (const url of ['http://x.api.example/', 'https://suffix.example:8443/', 'https://evilsuffix.example:8443/', 'https://a.suffix.example/', 'http://bücher.example/', 'http://api.example.evil/', 'http://api.example@evil.example/', 'http://evil.example#api.example', 'http://evil.example\\@api.example/']) {
+  for (const url of ['http://x.api.example/', 'https://suffix.example:8443/', 'https://evilsuffix.example:8443/', 'https://.suffix.example:8443/', 'https://a.suffix.example/', 'http://bücher.example/', 'http://api.example.evil/', 'http://api.example@evil.example/', 'http://evil.example#api.example', 'http://evil.example\\@api.example/']) {
     t.throws(() => checkAllowed(readUrl(url), list), { message: /not in the allowed endpoint list/ }, url);
   }
   for (const url of ['http://127.0.0.1/', 'http://2130706433/', 'http://[2606:4700::1]/', 'http://8.8.8.8./']) {

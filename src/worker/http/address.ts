@@ -13,8 +13,8 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 export type Range = [Address, number];
 
 const GLOBAL_UNICAST: Range = ipaddr.parseCIDR('2000::/3');
-/** Documentation (RFC 9637), protocol assignments, and the outer ends of transition relays that no longer exist. */
-const NOT_PUBLIC: readonly Range[] = ['3fff::/20', '2001::/23', '192.88.99.0/24', '192.0.0.0/24'].map((cidr) => ipaddr.parseCIDR(cidr));
+/** Documentation (RFC 9637), and the outer ends of transition relays that no longer exist. */
+const NOT_PUBLIC: readonly Range[] = ['3fff::/20', '192.88.99.0/24', '192.0.0.0/24'].map((cidr) => ipaddr.parseCIDR(cidr));
 
 /** Thrown for a list of ranges that cannot be read. */
 export class AddressRangeError extends Error {
