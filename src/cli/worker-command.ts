@@ -60,9 +60,9 @@ Flags:
 ${describeFlags(FLAGS)}
 
 Settings of the database (ALTER DATABASE … SET) that the worker heeds: pg_durable.max_user_connections,
-pg_durable.execution_acquire_timeout, pg_durable.reconcile_interval, pg_durable.retention_days, and for HTTP
-steps pg_durable.http and those beginning with pg_durable.http_. Of its environment it heeds HTTP_PROXY,
-HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS.
+pg_durable.execution_acquire_timeout, pg_durable.reconcile_interval, pg_durable.retention_days, and for
+HTTP steps pg_durable.http and those beginning with pg_durable.http_. Of its environment it heeds
+HTTP_PROXY, HTTPS_PROXY, NO_PROXY and NODE_EXTRA_CA_CERTS.
 
 Exit status: 0 after a graceful stop, 1 when it cannot work, 2 for a wrong command line,
 130 or 143 when a second signal ended it.
