@@ -1,7 +1,7 @@
 /** Reads an instance as its owner sees it: with the caller's rights, from df.instances and df.nodes. */
 import { infer } from '../engine/infer.ts';
 import type { Inferred, StoredStatus } from '../engine/infer.ts';
-import { programFromRows } from '../graph/flatten.ts';
+import { salvage } from '../graph/flatten.ts';
 import type { StoredNode } from '../graph/flatten.ts';
 import type { Program } from '../graph/types.ts';
 import { query } from './statement.ts';
@@ -20,6 +20,8 @@ export interface InstanceGraph {
   readonly program: Program;
   readonly rows: readonly NodeRow[];
   readonly inferred: readonly Inferred[];
+  /** Rows that were written by hand and belong to no graph. */
+  readonly loose: readonly NodeRow[];
 }
 
 const rootOf = query<{ root_node: string }>('SELECT i.root_node FROM df.instances i WHERE i.id = $1', 'text');
@@ -28,13 +30,15 @@ const nodesOf = query<NodeRow>(`
     n.status_details::text AS status_details, n.status_details->>'execution_id' AS execution_id, n.updated_at::text AS updated_at
   FROM df.nodes n WHERE n.instance_id = $1`, 'text');
 
-/** The graph of an instance that the caller may see, or null. Raises DurableError when its rows make no graph. */
+/** The graph of an instance that the caller may see, or null. Rows that were changed by hand are shown as far as they go. */
 export function readInstance(id: string): InstanceGraph | null {
   const root = rootOf(id)[0]?.root_node;
   if (root === undefined) return null;
   const byId = new Map(nodesOf(id).map((row) => [row.id, row]));
-  const { program, ids } = programFromRows([...byId.values()], root);
+  const found = salvage([...byId.values()], root);
+  if (found === null) return null;
+  const { program, ids, loose } = found;
   const rows = ids.map((node) => byId.get(node)!);
   const inferred = infer(program, rows.map((row) => ({ status: row.status, executionId: row.execution_id })));
-  return { program, rows, inferred };
+  return { program, rows, inferred, loose: loose.map((node) => byId.get(node)!) };
 }

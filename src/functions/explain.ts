@@ -4,6 +4,7 @@ import type { InstanceView } from '../engine/explain.ts';
 import { validateCron } from '../engine/cron.ts';
 import { NONE } from '../graph/types.ts';
 import { readInstance } from '../db/instance.ts';
+import type { NodeRow } from '../db/instance.ts';
 import { httpMode } from '../db/settings.ts';
 import { query } from '../db/statement.ts';
 
@@ -55,15 +56,20 @@ interface NodesRow {
 export function nodesOf(instanceId: string): NodesRow[] {
   const found = readInstance(instanceId);
   if (found === null) return [];
-  return found.rows.map((row, index): NodesRow => {
+  const shown = found.rows.map((row, index) => {
     const { inferred, ancestor } = found.inferred[index]!;
-    return {
-      node_id: row.id, node_type: row.node_type, query: row.query, result_name: row.result_name,
-      left_node: row.left_node, right_node: row.right_node, status: row.status, result: row.result,
-      status_details: row.status_details, inferred_status: inferred,
-      inferred_status_from_ancestor_id: ancestor === NONE ? null : found.rows[ancestor]!.id, updated_at: row.updated_at,
-    };
+    return nodesRow(row, inferred, ancestor === NONE ? null : found.rows[ancestor]!.id);
   });
+  return [...shown, ...found.loose.map((row) => nodesRow(row, row.status, null))];
+}
+
+function nodesRow(row: NodeRow, inferred: string, ancestor: string | null): NodesRow {
+  return {
+    node_id: row.id, node_type: row.node_type, query: row.query, result_name: row.result_name,
+    left_node: row.left_node, right_node: row.right_node, status: row.status, result: row.result,
+    status_details: row.status_details, inferred_status: inferred,
+    inferred_status_from_ancestor_id: ancestor, updated_at: row.updated_at,
+  };
 }
 
 function viewOf(id: string): InstanceView | null {

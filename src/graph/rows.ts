@@ -60,7 +60,8 @@ interface Unmerged {
   readonly extras: readonly string[];
 }
 
-function unmerge(row: StoredNode): Unmerged {
+/** Takes the child ids out of a row's query. Raises DurableError for a query that is not as `merge` leaves it. */
+export function unmerge(row: StoredNode): Unmerged {
   const { query, node_type } = row;
   const none = { query, condition: null, extras: [] };
   if (query === null || (node_type !== 'IF' && node_type !== 'LOOP' && node_type !== 'JOIN')) return none;

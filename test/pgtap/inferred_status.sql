@@ -149,4 +149,13 @@ SELECT matches(df.explain(id('waiting')), E'^Instance: [0-9a-f]{8} \\(waiting\\)
 UPDATE df.nodes SET status_details = '{"execution_id": "gibberish"}' WHERE instance_id = id('a chain') AND result_name = 'a';
 SELECT is(shape('a chain'), 'ab completed *::1, a completed gibberish, b completed *::1', 'an unreadable stamp');
 
+-- Rows that were changed by hand: what is there is shown, and nothing that is done to them keeps an operator from looking.
+INSERT INTO df.nodes (id, instance_id, node_type, query, result_name, submitted_by) VALUES ('0000000f', id('one step'), 'SQL', 'SELECT 2', 'stranger', current_user::regrole);
+SELECT is(shape('one step'), 'a completed *::1, stranger pending', 'a row that belongs to no graph comes last, as it is stored');
+UPDATE df.nodes SET left_node = (SELECT i.root_node FROM df.instances i WHERE i.id = instance_id) WHERE instance_id = id('LOOP in a branch') AND result_name = 'l';
+SELECT is(shape('LOOP in a branch'), 'JOIN completed *::1, l completed *::1::l::3, c completed *::1::l::3, d completed *::1::d::1, b completed *::1::l::3', 'a ring is cut');
+UPDATE df.nodes SET query = 'garbage' WHERE instance_id = id('JOIN') AND result_name = 'j';
+SELECT is(shape('JOIN'), 'THEN completed *::1, a completed *::1, j completed *::1, b completed *::1::b::1, c completed *::1::c::1, c1 completed *::1::c::1, c2 completed *::1::c::1, d completed *::1::d::1', 'a configuration that cannot be read has no children');
+SELECT is_empty($$ SELECT c.what FROM cases c WHERE df.explain(id(c.what)) !~ '^Instance: ' $$, 'explain shows them all');
+
 SELECT * FROM finish();

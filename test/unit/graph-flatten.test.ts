@@ -1,7 +1,8 @@
 import test from 'ava';
 import fc from 'fast-check';
-import { flatten, graphOf, programFromRows, storedNodes, unflatten, type StoredNode } from '../../src/graph/flatten.ts';
+import { flatten, graphOf, programFromRows, salvage, storedNodes, unflatten, type StoredNode } from '../../src/graph/flatten.ts';
 import type { Graph } from '../../src/graph/types.ts';
+import { explainGraph } from '../../src/engine/explain.ts';
 import { graphs } from './graph-arbitrary.ts';
 
 const hex = (n: number): string => n.toString(16).padStart(8, '0');
@@ -66,6 +67,30 @@ test('rows that are no tree are refused', (t) => {
   t.throws(() => unflatten([leaf('1'), leaf('1')]), { message: /two rows/ });
   t.throws(() => unflatten([{ ...leaf('1'), node_type: 'X' }]), { message: /Unknown node_type 'X'/ });
   t.throws(() => unflatten([{ ...loop('1', '2'), query: 'x' }, leaf('2')]), { message: /not a JSON object/ });
+});
+
+test('whatever is done to rows, what is left of the tree can be read, and every row once', (t) => {
+  const edits = fc.array(fc.record({ row: fc.nat(), column: fc.constantFrom('left_node', 'right_node', 'query', 'delete'), to: fc.option(fc.nat()) }), { maxLength: 5 });
+  fc.assert(fc.property(graphs, edits, (graph, changes) => {
+    const program = flatten(graph);
+    const ids = program.nodes.map((_, i) => hex(i));
+    const whole = storedNodes(program, ids);
+    t.deepEqual(salvage(whole, ids[0]!), { program, ids, loose: [] });
+    const rows = new Map(whole.map((row) => [row.id, row]));
+    for (const { row, column, to } of changes) {
+      const id = ids[row % ids.length]!;
+      const kept = rows.get(id);
+      const other = to === null ? null : hex(to % (ids.length + 1));
+      if (column === 'delete' && id !== ids[0]) rows.delete(id);
+      else if (kept !== undefined) rows.set(id, { ...kept, [column]: column === 'query' ? `{"condition_node":"${other}","extra_nodes":["${other}"` : other });
+    }
+    const found = salvage([...rows.values()], ids[0]!)!;
+    t.is(found.program.nodes.length, found.ids.length);
+    t.deepEqual([...found.ids, ...found.loose].sort(), [...rows.keys()].sort());
+    found.ids.forEach((id, i) => t.is(found.program.nodes[i]!.type, rows.get(id)!.node_type as Graph['node_type']));
+    t.is(explainGraph(found.program).length > 0, true);
+  }));
+  t.is(salvage([], '00000000'), null);
 });
 
 test('a program of 10,000 nodes goes both ways', (t) => {

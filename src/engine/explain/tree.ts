@@ -21,6 +21,7 @@ export function renderTree(program: Program, markOf: MarkOf): string {
       const names = step.names.map((name) => ` |=> '${name}'`).join('');
       lines.push(`${indent}${i === 0 ? lead : '→ '}${labelOf(node)}${names}${markOf(step.index)}`);
       for (const [heading, child] of partsOf(node)) {
+        if (child === NONE) continue;
         lines.push(`${indent}    ${heading}`);
         const within = `${indent}      `;
         if (typeof child === 'string') lines.push(`${within}└─${child}`);
@@ -48,7 +49,9 @@ function stepsOf(program: Program, root: number): Step[] {
   for (let at = rest.pop(); at !== undefined; at = rest.pop()) {
     const node = nodeAt(program, at.index);
     const names = node.name === null ? at.names : [node.name, ...at.names];
-    if (node.type === 'THEN') rest.push({ index: node.right, names }, { index: node.left, names: [] });
+    // Rows that were changed by hand may lack a child: what is there is shown.
+    const children = node.type === 'THEN' ? [{ index: node.right, names }, { index: node.left, names: [] }].filter(({ index }) => index !== NONE) : [];
+    if (children.length > 0) rest.push(...children);
     else steps.push({ index: at.index, names });
   }
   return steps;
