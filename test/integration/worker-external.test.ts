@@ -133,3 +133,14 @@ test.serial('a worker that is stopped lets go of a step that outlasts the grace'
   t.deepEqual(await cluster.query('SELECT phase FROM _df.branches', database), [{ phase: 'external' }]);
   await until('the server to end the statement', async () => (await cluster.query(`SELECT FROM pg_stat_activity WHERE usename = 'alice' AND datname = '${database}'`)).length === 0);
 });
+
+test.serial('--once does external steps, what follows them, and ends', async (t) => {
+  const database = await newDatabase();
+  await cluster.query('SET SESSION AUTHORIZATION alice; CREATE TABLE mine ()', database);
+  const ids = [];
+  for (let n = 0; n < 3; n++) ids.push(await begin('alice', database, `'VACUUM mine' ~> 'INSERT INTO effect VALUES (''after'')' ~> 'VACUUM mine'`));
+  const worker = await WorkerProcess.start(cluster.connectionString('postgres', database), ['--once']);
+  t.is(await worker.exit, 0, worker.stderr);
+  for (const id of ids) t.is((await end(id, database)).status, 'completed');
+  t.is((await effects(database)).length, 3);
+});

@@ -27,12 +27,14 @@ CREATE PROCEDURE df.work(max_seconds double precision DEFAULT 10, max_steps inte
   dedicated boolean DEFAULT false) LANGUAGE plpgsql AS $$
 DECLARE
   until timestamptz := clock_timestamp() + make_interval(secs => max_seconds);
+  look timestamptz;
   me oid := (SELECT oid FROM pg_roles WHERE rolname = session_user); w _df.work;
 BEGIN
   steps := 0; more := false;
   INSERT INTO _df.calls DEFAULT VALUES; COMMIT;
   LOOP
-    SELECT * INTO w FROM _df.work x WHERE x.role = me AND x.failed IS NULL AND x.due <= clock_timestamp()
+    look := clock_timestamp();
+    SELECT * INTO w FROM _df.work x WHERE x.role = me AND x.failed IS NULL AND x.due <= look
       ORDER BY x.due, x.id LIMIT 1 FOR UPDATE SKIP LOCKED;
     EXIT WHEN w.id IS NULL;
     IF clock_timestamp() > until OR steps >= max_steps THEN more := true; EXIT; END IF;
@@ -44,7 +46,7 @@ BEGIN
     COMMIT;
   END LOOP;
   ROLLBACK;
-  SELECT min(x.due) INTO next_due FROM _df.work x WHERE x.role = me AND x.failed IS NULL AND x.due > clock_timestamp();
+  SELECT min(x.due) INTO next_due FROM _df.work x WHERE x.role = me AND x.failed IS NULL AND x.due > look;
 END $$;
 
 CREATE FUNCTION _df.agenda() RETURNS TABLE (role_oid oid, role_name text, can_login boolean, due boolean, external_due boolean, next_due timestamptz)
