@@ -60,6 +60,7 @@ const setDue = command(`
 /** Seconds: a moment that does not come. Not infinity, which the engine's arithmetic on due times has no room for. */
 const NEVER = 1000 * 365 * 86_400;
 
+// No role: the claim is not the present one, or its branch is gone.
 const standing = query<{ token: string; role: number | null; counts: boolean | null }>(`
   SELECT k.token, s.role, s.counts
   FROM unnest($1::text[], $2::text[], $3::text[]) k(instance_id, branch, token)
@@ -70,6 +71,7 @@ const standing = query<{ token: string; role: number | null; counts: boolean | n
     FROM _df.branches b WHERE b.instance_id = k.instance_id AND b.branch = k.branch
       AND EXISTS (SELECT FROM _df.http_claims c WHERE c.instance_id = b.instance_id AND c.branch = b.branch AND c.token = k.token::uuid)
     OFFSET 0) s ON true`, 'text[]', 'text[]', 'text[]');
+
 const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i WHERE i.id = $1', 'text');
 
 const submitter = query<Submitter>(`
