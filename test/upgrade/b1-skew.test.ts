@@ -70,6 +70,16 @@ for (const version of VERSIONS) {
         await isDone(t, alice, worker);
         const complaints = worker.events.filter(({ level }) => level === 'error' || level === 'warn').map(({ event }) => event);
         t.deepEqual(complaints, asks(version) && !asks(schema) ? ['extension.older'] : []);
+        // What cannot be done fails, and says why.
+        const guest = `guest of ${schema} and ${version}`;
+        await line.cluster.query(`CREATE ROLE "${guest}" LOGIN; SELECT df.grant_usage('${guest}')`, database);
+        const leaving = await line.cluster.client(guest, database);
+        const id = await begin(leaving, 'nobody', `df.sleep(1) ~> 'SELECT 1'`);
+        await line.cluster.query(`ALTER ROLE "${guest}" NOLOGIN`, database);
+        await until('the work of a role without LOGIN to fail', async () => (await leaving.query('SELECT df.status($1) AS status', [id])).rows[0].status === 'failed')
+          .catch((error: Error) => { throw new Error(`${error.message}\n${worker.stderr}`); });
+        t.regex((await leaving.query('SELECT output FROM df.list_instances()')).rows[0].output, /no LOGIN|not permitted to log in/);
+        await leaving.end();
         await alice.end();
       });
     }
