@@ -2,11 +2,14 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Client } from 'pg';
 import { until } from '../support/poll.ts';
-import { begin, Line, PATHS, updateTo } from './_line.ts';
+import { begin, leave, Line, PATHS, updateTo } from './_line.ts';
 import { BETWEEN, GATE, RUNNING, SHAPES, UNBORN, type Happening } from './_shapes.ts';
 
 let line: Line;
-test.before(async () => { line = await Line.start(); });
+test.before(async () => {
+  line = await Line.start();
+  await line.cluster.query('CREATE ROLE carol LOGIN');
+});
 test.after.always(() => line?.end());
 
 const work = (client: Client, most = 10_000): Promise<unknown> => client.query(`CALL df.work(20, ${most})`);
@@ -157,4 +160,27 @@ async function survives(t: ExecutionContext, from: string, to: string): Promise<
 
 for (const { from, to } of PATHS) {
   test.serial(`B3: what is in flight under ${from} ends under ${to} as if there had been no update`, (t) => survives(t, from, to));
+}
+
+for (const { from, to } of PATHS) {
+  test.serial(`B3: a loop that pauses between rounds under ${from} goes on under ${to} when its pause is over`, async (t) => {
+    const database = await line.database(from);
+    // Of a role's own setting, since in these databases loops make no pause.
+    await line.cluster.query(`SELECT df.grant_usage('carol'); GRANT ALL ON public.effect TO carol; ALTER ROLE carol IN DATABASE ${database} SET pg_durable.loop_min_interval = '3600'`, database);
+    const carol = await line.cluster.client('carol', database);
+    const id = await begin(carol, 'pausing', `df.loop(${leave('round')}, $$SELECT count(*) < 3 FROM public.effect$$) ~> ${leave('after')}`);
+    const pause = () => line.cluster.query<{ phase: string; due: string }>(`SELECT phase, due_at::text AS due FROM _df.branches WHERE due_at > clock_timestamp() + interval '10 minutes'`, database);
+    await work(carol);
+    const paused = await pause();
+    t.like(paused, { 0: { phase: 'pause' }, length: 1 });
+    await line.cluster.query(updateTo(to), database);
+    t.deepEqual(await pause(), paused);
+    for (let round = 2; round <= 3; round++) {
+      await line.cluster.query('UPDATE _df.branches SET due_at = clock_timestamp()', database);
+      await work(carol);
+    }
+    t.is((await carol.query('SELECT df.status($1) AS status', [id])).rows[0].status, 'completed');
+    t.deepEqual((await carol.query('SELECT what FROM public.effect ORDER BY seq')).rows.map(({ what }) => what as string), ['round', 'round', 'round', 'after']);
+    await carol.end();
+  });
 }
