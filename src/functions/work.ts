@@ -158,7 +158,7 @@ export function finish(outcomes: string[], durations: number[], at: number): str
   } catch (error) {
     if (!(error instanceof Busy || error instanceof Over)) throw error;
     // Rolling that back would take the end back, and the step would run again for ever.
-    if (error instanceof Over && !batch.shared && batch.steps.some(({ run }) => endedHere(run.id).length > 0)) return 'done';
+    if (error instanceof Over && !batch.shared && batch.steps.some(({ run, branch }) => endedHere(run.id, branch.key).length > 0)) return 'done';
     session.alone = true;
     session.held = [...batch.steps.map((step) => ({ ...key(step), template: null })), ...session.held];
     return 'undo';
@@ -325,9 +325,14 @@ function confirm({ run, branch }: Step, port: DatabasePort): void {
 
 const statusOf = query<{ status: string }>('SELECT i.status FROM df.instances i WHERE i.id = $1', 'text');
 
-/** Finds the instance if this transaction ended it, which its own step did: by df.cancel, or by writing its status. */
+/**
+ * One row if this transaction ended the instance, which its own step did: by df.cancel, by writing its status, or by
+ * deleting it. Nobody else can have deleted the branch, whose lock this transaction holds.
+ */
 const endedHere = query(`
-  SELECT i.id FROM df.instances i WHERE i.id = $1 AND i.status NOT IN ('pending', 'running') AND _df.written_here(i.xmin)`, 'text');
+  SELECT 1 AS one WHERE NOT EXISTS (SELECT FROM _df.branches b WHERE b.instance_id = $1 AND b.branch = $2)
+    OR EXISTS (SELECT FROM df.instances i WHERE i.id = $1 AND i.status NOT IN ('pending', 'running') AND _df.written_here(i.xmin))`,
+  'text', 'text');
 
 /** Writes the batch and remembers where its branches stand, for the next claim. */
 function write(own: Session, runs: Map<string, Run>, now: number, shared: boolean, apart = own.alone): void {

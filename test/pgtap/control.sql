@@ -7,9 +7,11 @@ SELECT go('cancels itself', 'SELECT df.cancel(''{sys_instance_id}'', ''had enoug
     go('cancels itself in a branch', ('SELECT note(''before the cancel''), df.cancel(''{sys_instance_id}'')' & df.sleep(3600)) ~> 'SELECT note(''wrong'')'),
     go('cancels itself from a branch, twice', ('SELECT df.cancel(''{sys_instance_id}'')' & 'SELECT df.cancel(''{sys_instance_id}'')'));
 SELECT go('writes its status', 'UPDATE df.instances SET status = ''failed'' WHERE id = ''{sys_instance_id}''' ~> 'SELECT note(''wrong'')');
+SELECT go('deletes itself', 'WITH n AS (DELETE FROM df.nodes WHERE instance_id = ''{sys_instance_id}''), e AS (SELECT note(''deleted'')) DELETE FROM df.instances WHERE id = ''{sys_instance_id}'' AND (SELECT count(*) FROM e) = 1');
 SELECT go('completes', 'SELECT 1 AS v'), go('fails', 'SELECT 1/0'), go('waits', df.wait_for_signal('go') ~> 'SELECT note(''went on'')'), go('sleeps', df.sleep(3600));
 SELECT go('cancels another', 'SELECT df.cancel(id(''sleeps''), ''by a step'')');
 SELECT df.await_instance(id(what), 20) AS "ended" FROM unnest(ARRAY['cancels itself', 'cancels itself in a branch', 'cancels itself from a branch, twice', 'cancels another', 'writes its status']) what \g /dev/null
+CALL work_until('SELECT NOT EXISTS (SELECT FROM df.instances i WHERE i.id = id(''deletes itself''))');
 
 SELECT no_plan();
 SELECT is(status(what), 'cancelled', what) FROM unnest(ARRAY['cancels itself', 'cancels itself in a branch', 'cancels itself from a branch, twice']) what;
@@ -18,6 +20,7 @@ SELECT is(notes('before the cancel'), 'before the cancel', 'and what else the st
 SELECT is(notes('wrong'), NULL, 'and nothing after it');
 SELECT is_empty($$ SELECT b.* FROM _df.branches b WHERE b.instance_id IN (id('cancels itself'), id('cancels itself in a branch')) $$, 'and nothing is left in the engine');
 SELECT is(status('writes its status'), 'failed', 'a step that writes its instance''s status by hand ends it as well');
+SELECT is(notes('deleted'), 'deleted', 'and one that deletes it runs once');
 SELECT is(status('cancels another') || ' ' || status('sleeps') || ' ' || output('sleeps'), 'completed cancelled canceled: by a step', 'a step may cancel another instance');
 
 -- Waiting.
