@@ -1,6 +1,22 @@
 -- What the worker asks and tells. Its own role needs EXECUTE on these, on _df.sweep_retention and on the calls for HTTP
 -- steps, and no more; the owner has it.
 
+CREATE FUNCTION _df.is_claimed(locker xid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    next   bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+    behind bigint := (next - locker::text::bigint) & 4294967295;
+BEGIN
+    IF locker::text = '0' THEN RETURN false; END IF;
+    -- It began after this snapshot was taken.
+    IF behind = 0 OR behind > 2147483647 THEN RETURN true; END IF;
+    IF next - behind < 3 THEN RETURN false; END IF;
+    RETURN coalesce(pg_xact_status((next - behind)::text::xid8) = 'in progress', false);
+END $$;
+COMMENT ON FUNCTION _df.is_claimed(xid) IS 'True when the row with this xmax is locked by a transaction that is running: somebody is at its step. Asked without touching the row.';
+REVOKE EXECUTE ON FUNCTION _df.is_claimed(xid) FROM PUBLIC;
+
 CREATE FUNCTION _df.agenda()
 RETURNS TABLE (role_oid oid, role_name text, can_login boolean, due boolean, external_due boolean, next_due timestamptz)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off
@@ -19,8 +35,9 @@ AS $$
     SELECT a.role, g.rolname::text, coalesce(g.rolcanlogin, false),
         EXISTS (SELECT FROM generate_series(0, 31) l(n), LATERAL (
             SELECT FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
-                AND b.due_at <= clock_timestamp_now.at LIMIT 1) d),
-        EXISTS (SELECT FROM _df.branches b WHERE b.role = a.role AND b.external AND b.phase = 'external' AND b.due_at <= clock_timestamp_now.at),
+                AND b.due_at <= clock_timestamp_now.at AND NOT _df.is_claimed(b.xmax) LIMIT 1) d),
+        EXISTS (SELECT FROM _df.branches b WHERE b.role = a.role AND b.external AND b.phase = 'external' AND b.due_at <= clock_timestamp_now.at
+            AND NOT _df.is_claimed(b.xmax)),
         (SELECT min(d.due_at) FROM generate_series(0, 31) l(n), LATERAL (
             SELECT b.due_at FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
                 AND b.due_at > clock_timestamp_now.at ORDER BY b.due_at LIMIT 1) d)
@@ -28,7 +45,7 @@ AS $$
     CROSS JOIN (SELECT clock_timestamp() AS at) clock_timestamp_now
     LEFT JOIN pg_roles g ON g.oid = a.role
 $$;
-COMMENT ON FUNCTION _df.agenda() IS 'One row per role that has work: whether some is due here (due) or on a connection of its own (external_due), and when the next timer is. role_name is NULL when the role is gone.';
+COMMENT ON FUNCTION _df.agenda() IS 'One row per role that has work: whether some that nobody is at is due here (due) or on a connection of its own (external_due), and when the next timer is. role_name is NULL when the role is gone.';
 REVOKE EXECUTE ON FUNCTION _df.agenda() FROM PUBLIC;
 
 CREATE FUNCTION _df.heartbeat(epoch uuid, worker text DEFAULT NULL) RETURNS void

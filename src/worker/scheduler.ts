@@ -23,8 +23,6 @@ import { anyIs, asksForExternal, coldest, countActive, NEVER, newLane, warmest, 
 export const HESITATION = 10;
 /** ms after which a call counts as inside a long step. */
 export const PROBE = 100;
-/** ms between two looks behind long steps when only the sweep of the agenda says that work is due. */
-export const PROBE_AGAIN = 15_000;
 /** ms between two reports that a role's work is starved. */
 export const STARVED_AGAIN = 1000;
 /** Length of one call in ms, when there are seats to spare and when there are not. */
@@ -71,16 +69,12 @@ export class Scheduler {
   wake(role: number, now: number): void {
     const lane = this.#lane(role);
     lane.wokenTurn = this.#nextTurn();
-    lane.quietUntil = 0;
     this.#ask(lane, 1, now);
   }
 
-  /**
-   * The sweep says that work of the role is due. Weaker than a wake: what a busy session is working on counts as due as well.
-   */
+  /** The sweep says that work of the role is due which nobody is at. */
   sweepDue(role: number, now: number): void {
     const lane = this.#lane(role);
-    if (now < lane.quietUntil && countActive(lane.seats) > 0 && warmest(lane.seats) === undefined) return;
     this.#ask(lane, 1, now);
   }
 
@@ -117,8 +111,7 @@ export class Scheduler {
   /** A call ended in good order and its seat is clean again. */
   completed(seatId: number, outcome: Outcome, now: number): void {
     const seat = this.#seat(seatId);
-    const { lane, since, turn } = seat;
-    const quick = now - since < PROBE;
+    const { lane, turn } = seat;
     this.#become(seat, 'idle', now);
     if (outcome.nextDue !== null) this.timer(lane.role, outcome.nextDue);
     lane.demandSince = now;
@@ -127,7 +120,6 @@ export class Scheduler {
       return;
     }
     lane.probeAt = NEVER;
-    if (outcome.steps === 0 && quick && countActive(lane.seats) > 0) lane.quietUntil = now + PROBE_AGAIN;
     // What woke us after the call began may have come after its last look.
     lane.demand = lane.wokenTurn > turn ? 1 : 0;
   }
