@@ -1,5 +1,6 @@
 /** Does harm, act by act, and measures how soon the work goes on after it. */
 import { setTimeout as pause } from 'node:timers/promises';
+import { until } from '../support/poll.ts';
 import type { Crew, CrewMember } from './crew.ts';
 import { Tally, Times } from './measure.ts';
 import { type Act, describe, type Kind } from './plan.ts';
@@ -45,7 +46,6 @@ export class Adversary {
     for (const act of plan) {
       if (Date.now() > end) break;
       const done = await this.do(act);
-      if (done) this.tally.add(act.kind);
       this.#options.say(`${done ? 'did' : 'had nobody for'}: ${describe(act)}`);
       await pause(act.after);
     }
@@ -68,7 +68,17 @@ export class Adversary {
       'promote a standby': () => this.#promote(act),
       'fill the disk': () => this.#fillDisk(act),
     };
-    return deeds[act.kind]();
+    const done = await deeds[act.kind]();
+    if (done) this.tally.add(act.kind);
+    return done;
+  }
+
+  /** Waits until a worker is inside a lingering step. */
+  async untilBusy(): Promise<void> {
+    await until('a worker to be inside a step', async () => {
+      const lanterns = await this.#lanterns();
+      return this.#crew.working.some(({ number }) => lanterns.some(({ worker }) => worker === number));
+    });
   }
 
   // --- workers ------------------------------------------------------------------------------------------------------

@@ -167,7 +167,7 @@ export class World {
 export function isPassing(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string };
   return /^(08|53|57|58|40)/.test(code ?? '') || /^(ECONN|EPIPE|ENOENT|ETIMEDOUT|EAGAIN)/.test(code ?? '')
-    || /connection terminated|timeout|not queryable|client was closed|connection error|Query read/i.test(message ?? '');
+    || /connection terminated|timeout|not queryable|client was closed|connection error|Query read|could not write init file/i.test(message ?? '');
 }
 
 /** Gives a folder to the user as whom the server runs. */
