@@ -151,3 +151,31 @@ test.serial('whatever a role\'s commit raises, the worker goes on with the other
   t.deepEqual(await cluster.query('SELECT FROM late', database), []);
   await Promise.all([victim.end(), mallory.end()]);
 });
+
+test.serial('whatever a role gives out as the outcome of its step, requests of others are made, and lists can be read', async (t) => {
+  const { database, mallory, victim } = await stage('');
+  await cluster.query(`ALTER DATABASE ${database} SET pg_durable.http = 'all'; SELECT df.grant_usage(r, include_http => true) FROM unnest(ARRAY['mallory', 'victim']) r`, database);
+  // Their sessions are older than the setting.
+  for (const client of [mallory, victim]) await client.query(`SET pg_durable.http = 'all'`);
+  const now = 'extract(epoch FROM clock_timestamp())::float8';
+  for (const outcome of ['', 'r', 'rx', 'q', 'e', 'e{}', 'e[]', 'enull', 'e"x"', 'r1\u001ex\u001e{"n":1}', ...['', '{"n":', '[1', '"a"', 'null', '{"n":1}}', '{"n":NaN}', '{"n":"\u0001"}', '{"n":"\\ud800"}', '{"n":{"__proto__":1}}', '{"n":1,"n":[]}']
+    .map((row) => `r1\u001e23\u001e${row}`)]) {
+    await tryAll(mallory, [`SELECT df.start('SELECT 1 AS n' |=> 'x' ~> (df.http('http://example.com/$x.n', 'POST', '$x') & df.http('http://example.com/$x.*') & 'SELECT * FROM $x.*'))`]);
+    for (let tries = 0, state = ''; state !== 'run' && tries < 4; tries++) {
+      await mallory.query('BEGIN');
+      state = (await mallory.query<{ state: string }>(`SELECT state FROM _df.claim(${now}, 1)`)).rows[0]!.state;
+      if (state === 'run') await mallory.query(`SELECT _df.finish(ARRAY[$1], ARRAY[1.0::float8], ${now})`, [outcome]).catch(() => undefined);
+      await mallory.query('COMMIT');
+    }
+    await tryAll(mallory, ['CALL df.work(1)']);
+  }
+  await victim.query(`SELECT df.start(df.http('http://example.com/'))`);
+  await victim.query('CALL df.work()');
+  const claimed = await cluster.query<{ role: string }>(`SELECT _df.heartbeat('00000000-0000-0000-0000-000000000001', '99.0.0');
+    SELECT role FROM _df.claim_http('00000000-0000-0000-0000-000000000001', 1000)`, database);
+  t.true(claimed.some(({ role }) => role === 'victim'));
+  for (const all of ['df.list_instances(NULL, 1000)', 'df.instances i, df.instance_nodes(i.id)', 'df.instances i, df.instance_executions(i.id)', 'df.instances i, df.explain(i.id)', 'df.metrics()']) {
+    await t.notThrowsAsync(cluster.query(`SELECT * FROM ${all}`, database), all);
+  }
+  await Promise.all([victim.end(), mallory.end()]);
+});
