@@ -160,7 +160,7 @@ test.serial('whatever a role gives out as the outcome of its step, requests of o
   const now = 'extract(epoch FROM clock_timestamp())::float8';
   for (const outcome of ['', 'r', 'rx', 'q', 'e', 'e{}', 'e[]', 'enull', 'e"x"', 'r1\u001ex\u001e{"n":1}', ...['', '{"n":', '[1', '"a"', 'null', '{"n":1}}', '{"n":NaN}', '{"n":"\u0001"}', '{"n":"\\ud800"}', '{"n":{"__proto__":1}}', '{"n":1,"n":[]}']
     .map((row) => `r1\u001e23\u001e${row}`)]) {
-    await tryAll(mallory, [`SELECT df.start('SELECT 1 AS n' |=> 'x' ~> (df.http('http://example.com/$x.n', 'POST', '$x') & df.http('http://example.com/$x.*') & 'SELECT * FROM $x.*'))`]);
+    await tryAll(mallory, [`SELECT df.start('SELECT 1 AS n' |=> 'x' ~> (df.http('http://example.com/$x.n', 'POST', '$x') & df.http('http://example.com/$x.*') & df.http('http://example.com/$x.missing') & 'SELECT * FROM $x.*'))`]);
     for (let tries = 0, state = ''; state !== 'run' && tries < 4; tries++) {
       await mallory.query('BEGIN');
       state = (await mallory.query<{ state: string }>(`SELECT state FROM _df.claim(${now}, 1)`)).rows[0]!.state;
