@@ -112,7 +112,7 @@ bench: ready
 	@$(NODE) bench/run.ts $(BENCHES)
 
 crash: ready
-	@CRASH_SECONDS=$${CRASH_SECONDS:-600} $(NODE) test/run.ts crash
+	@$(NODE) test/crash/run.ts
 
 help:
 	@echo 'make demo          a workflow that branches, joins, waits, is killed and finishes, live; installs what it needs'
@@ -123,6 +123,6 @@ help:
 	@echo 'make uninstall     take the extension and the command away; plv8 stays'
 	@echo 'make installcheck  the pgTAP tests on the running server of the PG* variables'
 	@echo 'make bench         benchmarks, each beside its baseline; BENCHES="drain latency" runs some'
-	@echo 'make crash         kill everything at random for CRASH_SECONDS (600) and count each effect'
+	@echo 'make crash         kill everything at random for CRASH_SECONDS (600) and count each effect; CRASH_SEED=N repeats a run'
 	@echo 'make setup         install Debian packages and npm modules that are missing'
 	@echo 'make clean         remove what was built'

@@ -9,7 +9,7 @@
  * |             | line is `-- @worker` gets a worker on that database                                      |
  * | integration | test/integration, ava, a private cluster per file                                        |
  * | upgrade     | test/upgrade, ava, a private cluster per file                                            |
- * | crash       | test/crash, ava, short: the long hunt is `make crash`                                    |
+ * | crash       | test/crash, ava, two minutes with fixed seeds: the long hunt is `make crash`             |
  *
  * `--server` runs the pgtap suite on the server that the PG* variables name instead of a private cluster. Every suite
  * prints one line and what failed; the whole of its output goes to .tmp/test/<suite>.log. The last line is
@@ -173,7 +173,7 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { server: { type: 'boolean', default: false } } });
   const suites: Record<string, () => Promise<Report>> = {
     unit: () => ava('test/unit'), plv8, pgtap: () => pgtap(values.server), integration: () => ava('test/integration'),
-    upgrade: () => ava('test/upgrade'), crash: () => ava('test/crash', { CRASH_SECONDS: process.env.CRASH_SECONDS ?? '20' }),
+    upgrade: () => ava('test/upgrade'), crash: () => ava('test/crash'),
   };
   const chosen = positionals.length > 0 ? positionals : Object.keys(suites).filter((name) => name === 'plv8' || existsSync(path.join(ROOT, 'test', name)));
   mkdirSync(LOGS, { recursive: true });

@@ -3,7 +3,7 @@ import test from 'ava';
 import { hunt } from './hunt.ts';
 import { SHAPES } from './shapes.ts';
 
-const TIMES = 8;
+const TIMES = 4;
 
 test('the steps of killed workers are taken over', async (t) => {
   t.timeout(180_000);
