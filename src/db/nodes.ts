@@ -10,7 +10,8 @@ import { query } from './statement.ts';
 export interface NodeChange {
   readonly instance: string;
   readonly node: string;
-  readonly write: NodeWrite;
+  /** Without a stamp: a node that is moved by hand and never had one. */
+  readonly write: Omit<NodeWrite, 'stamp'> & { readonly stamp: string | null };
 }
 
 const find = query<{ address: string }>(`
@@ -40,7 +41,8 @@ export function writeNodes(changes: readonly NodeChange[]): void {
 }
 
 /** `status_details` of a transition: the stamp, and of a failure what is known of it. */
-function detailsText({ stamp, details }: NodeWrite): string {
+function detailsText({ stamp, details }: NodeChange['write']): string | null {
+  if (stamp === null) return null;
   // A stamp is made of hex ids, digits and colons, so it needs no escaping.
   return details === undefined ? `{"execution_id":"${stamp}"}` : JSON.stringify({ execution_id: stamp, ...details });
 }

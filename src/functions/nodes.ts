@@ -45,7 +45,7 @@ export function updateNodeStatus(
     write: {
       status: status as NodeStatus, result,
       error: status === 'failed' && result !== null && kind(result) === 'string' ? parseString(result) : null,
-      stamp: executionId ?? row?.stamp ?? '', details: undefined,
+      stamp: executionId ?? row?.stamp ?? null, details: undefined,
     },
   }]);
   const unreadable = executionId !== null && parseStamp(executionId) === null ? ' (its stamp cannot be read, so it was not fenced)' : '';

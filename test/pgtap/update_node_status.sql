@@ -1,6 +1,6 @@
 -- df.update_node_status (semantics §5): by instance and node, exactly one row, fenced by stamps; and what no ordinary role may write.
 \ir setup.psql
-SELECT plan(37);
+SELECT plan(40);
 CREATE ROLE nodes_alice LOGIN;
 CREATE ROLE nodes_bob LOGIN;
 SELECT df.grant_usage(r) FROM unnest(ARRAY['nodes_alice', 'nodes_bob']) r \g /dev/null
@@ -30,6 +30,12 @@ SELECT is(pg_temp.node(:'one'), 'failed "no luck" no luck 0000000a::2', 'a failu
 SELECT df.update_node_status(:'one', '00000002', 'pending', '1', :'one' || '::2') \g /dev/null
 SELECT is(pg_temp.node(:'one'), 'pending 0000000a::2', 'and loses both');
 
+SELECT df.update_node_status(:'one', '00000002', 'running', NULL, NULL) \g /dev/null
+SELECT is(pg_temp.node(:'one'), 'running 0000000a::2', 'without a stamp it keeps the one that it has');
+SELECT df.update_node_status(:'two', '00000003', 'running', NULL, NULL) \g /dev/null
+SELECT is((SELECT status FROM df.nodes WHERE instance_id = :'two' AND id = '00000003'), 'running', 'and one without any moves, too');
+SELECT is((SELECT status_details FROM df.nodes WHERE instance_id = :'two' AND id = '00000003'), NULL, 'and gets none');
+
 -- Exactly one row, or an error.
 SELECT throws_like(format('SELECT df.update_node_status(NULL, %L, %L, NULL, NULL)', '00000002', 'running'), '%instance_id%required%', 'a node id alone is not enough');
 SELECT throws_like(format('SELECT df.update_node_status(%L, NULL, %L, NULL, NULL)', :'one', 'running'), '%node_id%required%', 'nor is an instance alone');
@@ -38,7 +44,7 @@ SELECT throws_like(format('SELECT df.update_node_status(%L, %L, %L, NULL, NULL)'
 SELECT throws_like(format('SELECT df.update_node_status(%L, %L, %L, NULL, NULL)', '', '', 'running'), '%expected exactly 1%', 'empty ids');
 SELECT throws_like(format('SELECT df.update_node_status(%L, %L, %L, NULL, NULL)', :'one', '00000002', s), '%unknown node status%', 'the status ' || coalesce(s, 'NULL')) FROM unnest(ARRAY['skipped', 'Running', 'cancelled', NULL]) s;
 SELECT throws_like(format('SELECT df.update_node_status(%L, %L, %L, NULL, %L)', :'one', '00000002', 'running', 'a"b'), '%execution_id%', 'a stamp that is none and could not be kept');
-SELECT is(pg_temp.node(:'one') || pg_temp.node(:'two'), 'pending 0000000a::2pending', 'none of these changed anything');
+SELECT is(pg_temp.node(:'one') || pg_temp.node(:'two'), 'running 0000000a::2pending', 'none of these changed anything');
 
 -- The fence.
 SELECT df.update_node_status(:'one', '00000002', 'running', NULL, '0000000a::3::00000009::2') \g /dev/null
