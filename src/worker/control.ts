@@ -20,7 +20,7 @@ import { whyIncompatible, whyPartial } from './versions.ts';
 /** ms until a query on this connection is given up and the connection with it: it has died without a word. */
 const QUERY_TIMEOUT = 15_000;
 /** The longest pause between two tries, in ms: work goes on within a second of the server accepting connections. */
-const LONGEST_PAUSE = 700;
+const LONGEST_PAUSE = 350;
 /** ms between two log lines about a server that stays away. */
 const REMIND = 60_000;
 

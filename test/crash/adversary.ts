@@ -157,13 +157,7 @@ export class Adversary {
   async #killBackend({ whom }: Act): Promise<boolean> {
     const pids = await this.#sessions();
     if (pids.length === 0) return false;
-    const lost = this.#world.lost();
-    try {
-      process.kill(at(pids, whom), 'SIGKILL');
-    } catch {
-      return false;
-    }
-    await lost;
+    if (!await this.#world.crash(at(pids, whom))) return false;
     await this.#measureResumption();
     return true;
   }

@@ -19,11 +19,7 @@ export async function harmAt(world: World, gate: string, harm: Harm, crew?: Crew
   if (harm === 'terminate the session') await world.ask('SELECT pg_terminate_backend($1)', [pid]);
   else if (harm === 'kill the worker') await replace(crew);
   else if (harm === 'stop the server') await world.primary.restart('immediate');
-  else {
-    const lost = world.lost();
-    process.kill(pid, 'SIGKILL');
-    await lost;
-  }
+  else if (!await world.crash(pid)) throw new Error(`the backend ${pid} could not be killed`);
   await world.accepts();
   await until('the harmed session to be gone', async () => (await world.ask('SELECT FROM pg_stat_activity WHERE pid = $1', [pid])).length === 0);
   await keeper.end().catch(() => undefined);

@@ -103,10 +103,20 @@ export class World {
     }
   }
 
-  /** Waits until the connection that `look` keeps is lost: the sign that the server has noticed a crash. */
-  async lost(): Promise<void> {
+  /**
+   * Ends a backend as the kernel would, and waits until the server has noticed, which shows in the loss of the connection
+   * that `look` keeps. False when the backend had ended by itself before.
+   */
+  async crash(pid: number): Promise<boolean> {
+    await this.ask('SELECT 1');
     const client = this.#client;
-    await until('the server to let go of its connections', () => client === null || this.#client !== client);
+    try {
+      process.kill(pid, 'SIGKILL');
+      await until('the server to let go of its connections', () => this.#client !== client, 10_000);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** Waits until the primary takes connections, starting it when it has ended, and returns when that was (ms). */
