@@ -94,6 +94,8 @@ want() {
 want "postgresql-$major" "postgresql-server-dev-$major" "postgresql-$major-pgtap" libtap-parser-sourcehandler-pgtap-perl \
 	"postgresql-$major-cron" g++ make
 if [ "$(node_major)" -lt 20 ]; then
+	# No package is upgraded here, so an older one that is installed is for its owner to replace.
+	! installed nodejs || die "Node.js 20 or later is needed, and this machine has $(node --version 2>/dev/null || echo another): install a newer one from nodejs.org or another packager first"
 	want nodejs npm
 elif ! command -v npm >/dev/null; then
 	want npm

@@ -197,10 +197,10 @@ static ErrorData *prepare_set(Proc *proc, FunctionCallInfo fcinfo, CallFrame *fr
 		if (!(rsinfo->allowedModes & SFRM_Materialize))
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			                errmsg("materialize mode required, but it is not allowed in this context")));
-		MemoryContext old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
 		TupleDesc desc = nullptr;
 		Oid typid;
 		TypeFuncClass kind = get_call_result_type(fcinfo, &typid, &desc);
+		MemoryContext old = MemoryContextSwitchTo(rsinfo->econtext->ecxt_per_query_memory);
 		bool scalar = kind == TYPEFUNC_SCALAR;
 		if (scalar) {
 			desc = CreateTemplateTupleDesc(1);

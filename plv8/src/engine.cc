@@ -3,13 +3,15 @@
 // V8 ends the process when it cannot go on: an allocation beyond the heap limit in the middle of a built-in function, a
 // table that cannot grow. A backend must not die of that. So every entry from PostgreSQL is a *landing*: when V8 gives up,
 // it calls fatal_error(), and that jumps to the innermost landing, past all of V8's frames. The isolate is given up with
-// everything in it (its memory goes back to the system, its objects are never touched again), the call ends with an
-// error, and the next one starts a new isolate. Outer calls that have frames of the lost isolate below them are ended the
+// everything in it (its heap and buffers go back to the system, its objects are never touched again), the call ends with
+// an error, and the next one starts a new isolate. What V8 had from malloc cannot be told from what it still needs, so it
+// stays; when that comes to plv8.memory_limit, the session starts no further isolate. Outer calls that have frames of the lost isolate below them are ended the
 // same way as soon as control comes back to them (guard_run notices), whatever was caught in between.
 #include "platform.h"
 
 #include <csignal>
 #include <cstdlib>
+#include <malloc.h>
 
 extern "C" {
 #include "storage/ipc.h"
@@ -22,6 +24,8 @@ Engine engine;
 static bool started = false;
 static bool heap_limit_raised = false;
 static int stack_limit_for = 0;
+static int losses = 0;                // isolates given up in this session
+static size_t native_before = 0;      // native_bytes() before the first
 static size_t heap_headroom = 0;      // what the running script was given beyond the limit, to come to a stop
 
 static const size_t MB = 1024 * 1024;
@@ -86,11 +90,32 @@ void engine_land(ErrorData *err)
 	siglongjmp(landing->jump, 1);
 }
 
+// What malloc has given to others than PostgreSQL.
+static size_t native_bytes()
+{
+	struct mallinfo2 given = mallinfo2();
+	size_t all = given.uordblks + given.hblkhd, server = MemoryContextMemAllocated(TopMemoryContext, true);
+	return all > server ? all - server : 0;
+}
+
+// Called without an isolate, so what malloc has given out since the first start is what lost ones have left.
+static void refuse_when_too_much_is_lost()
+{
+	size_t now = losses > 0 ? native_bytes() : 0;
+
+	if (now > native_before && now - native_before > engine_memory_limit())
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("JavaScript is not started again in this session"),
+		                errdetail("It was given up %d times in the middle of built-in functions, which has left %zu MB that are freed when the session ends: more than plv8.memory_limit.",
+		                          losses, (now - native_before) / MB),
+		                errhint("Reconnect.")));
+}
+
 // Gives the isolate up. Nothing of it may be called or freed through V8 from now on.
 static void lose()
 {
 	engine.isolate = nullptr;
 	engine.generation++;
+	losses++;
 	engine.out_of_memory = false;
 	heap_limit_raised = false;
 	heap_headroom = 0;
@@ -220,6 +245,7 @@ void engine_start()
 {
 	if (likely(engine.isolate != nullptr))
 		return;
+	refuse_when_too_much_is_lost();
 
 	sigset_t all, old;
 	sigfillset(&all);
@@ -239,6 +265,7 @@ void engine_start()
 		v8::V8::Initialize();
 		on_proc_exit(at_exit, 0);
 		catch_traps();
+		native_before = native_bytes();
 		started = true;
 	}
 	start_isolate();

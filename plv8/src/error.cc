@@ -31,6 +31,7 @@ __attribute__((noinline)) ErrorData *guard_run(GuardedFn fn, void *arg)
 	{
 		MemoryContextSwitchTo(error_context);
 		err = CopyErrorData();
+		err->hide_ctx = true;
 		FlushErrorState();
 		MemoryContextSwitchTo(cxt);
 	}
@@ -64,6 +65,10 @@ void raise_error(ErrorData *err)
 	if (last)
 		FreeErrorData(last);
 	last = err;
+	// Marked as one that the server has raised already: its context has every frame around this one, too. To have them add
+	// themselves once more at each level makes a deep recursion's context grow with the square of its depth.
+	if (err->hide_ctx)
+		error_context_stack = nullptr;
 	err->elevel = ERROR;
 	ThrowErrorData(err);
 	pg_unreachable();
@@ -307,6 +312,8 @@ static std::string stack_lines(Local<Context> context, Local<Value> exception)
 	return text.substr(0, clip(text, 8192));
 }
 
+static const size_t CONTEXT_LIMIT = 65536;
+
 static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char *function_name)
 {
 	Isolate *iso = isolate();
@@ -367,9 +374,13 @@ static ErrorData *error_of(TryCatch &caught, Local<Context> context, const char 
 		TryCatch ignored(iso);
 		Local<Value> before;
 		if (!stopped() && object->Get(context, ascii("context")).ToLocal(&before) && before->IsString()) {
+			// A call deep in a recursion adds no more.
 			std::string outer = describe(context, before);
-			if (!outer.empty())
+			if (outer.size() > CONTEXT_LIMIT)
+				trail = outer;
+			else if (!outer.empty())
 				trail = outer + "\n" + trail;
+			err->hide_ctx = !outer.empty();
 		}
 		if (text == "[object Object]" && !stopped() && object->Get(context, ascii("message")).ToLocal(&before) && before->IsString())
 			text = describe(context, before);

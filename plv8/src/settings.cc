@@ -28,7 +28,11 @@ bool role_is_superuser(Oid role)
 
 static bool check_start_proc(char **, void **extra, GucSource source)
 {
+#if PG_VERSION_NUM >= 160000
+	StartProcExtra *made = static_cast<StartProcExtra *>(guc_malloc(LOG, sizeof(StartProcExtra)));
+#else
 	StartProcExtra *made = static_cast<StartProcExtra *>(malloc(sizeof(StartProcExtra)));
+#endif
 	if (made == nullptr)
 		return false;
 	made->setter = InvalidOid;

@@ -166,9 +166,7 @@ struct Inferred {
 static void infer_setup(ParseState *pstate, void *arg)
 {
 	Inferred *inferred = static_cast<Inferred *>(arg);
-#if PG_VERSION_NUM >= 160000
-	setup_parse_variable_parameters(pstate, &inferred->types, &inferred->count);
-#elif PG_VERSION_NUM >= 150000
+#if PG_VERSION_NUM >= 150000
 	setup_parse_variable_parameters(pstate, &inferred->types, &inferred->count);
 #else
 	parse_variable_parameters(pstate, &inferred->types, &inferred->count);
@@ -419,7 +417,7 @@ static void prepare(const FunctionCallbackInfo<Value> &args)
 // The plan behind `this`; NULL with an exception for one that was freed.
 static Plan *plan_of(const FunctionCallbackInfo<Value> &args)
 {
-	Local<Object> self = args.Holder();
+	Local<Object> self = args.This();
 	Plan *plan = self->InternalFieldCount() == 1 ? static_cast<Plan *>(self->GetAlignedPointerFromInternalField(0)) : nullptr;
 	if (plan == nullptr || plan->plan == nullptr || plan->freed) {
 		throw_js("plan unexpectedly null");
@@ -520,7 +518,7 @@ static void plan_cursor(const FunctionCallbackInfo<Value> &args)
 
 static void plan_free(const FunctionCallbackInfo<Value> &args)
 {
-	Local<Object> self = args.Holder();
+	Local<Object> self = args.This();
 	Plan *plan = self->InternalFieldCount() == 1 ? static_cast<Plan *>(self->GetAlignedPointerFromInternalField(0)) : nullptr;
 
 	if (plan && plan->plan) {
@@ -535,7 +533,7 @@ static void plan_free(const FunctionCallbackInfo<Value> &args)
 static char *cursor_name(const FunctionCallbackInfo<Value> &args)
 {
 	Local<Context> context = isolate()->GetCurrentContext();
-	Local<Object> self = args.Holder();
+	Local<Object> self = args.This();
 	return to_cstring(context, self->GetInternalField(0).As<Value>());
 }
 

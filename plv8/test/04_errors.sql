@@ -130,6 +130,11 @@ SELECT is(js('let n = 0; for (let i = 0; i < 300; i++) try { plv8.execute("SELEC
 SELECT is(js('try { plv8.execute("SELECT js($1)", ["throw new TypeError(\"inner\")"]) } catch (e) { return /inner/.test(e.message) }'), 'true', 'an error of a nested call is caught outside');
 SELECT ours_is($$SELECT js('try { plv8.execute("SELECT throws($1)", ["const e = new Error(1); e.detail = 2; e.hint = 3; throw e"]) } catch (e) { return e.message + e.detail + e.hint }')$$, '123', 'with its detail and hint');
 SELECT ours_is($$SELECT js('return plv8.subtransaction(() => { try { plv8.execute("SELECT 1/0") } catch (e) { return e.message } })')$$, 'division by zero', 'caught within a subtransaction');
+-- in a deep recursion each frame adds itself to the context once, not once for each frame around it
+CREATE FUNCTION descends(n int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN js_descends(n); END $$;
+CREATE FUNCTION js_descends(n int) RETURNS int LANGUAGE plv8 AS $$ if (n === 0) throw new Error('bottom'); return plv8.execute('SELECT descends($1) AS d', [n - 1])[0].d; $$;
+SELECT ours_is($$SELECT ((SELECT count(*) FROM regexp_matches(f ->> 'context', 'PL/pgSQL function descends', 'g')) BETWEEN 20 AND 25)::text FROM failure('SELECT js_descends(20)') f$$, 'true', 'a nested call adds itself to the context once');
+SELECT ours_is($$SELECT (length(f ->> 'context') < 100000)::text FROM failure('SELECT js_descends(1000000)') f$$, 'true', 'and a context stays readable');
 SELECT lives_ok($$SELECT throws('Promise.reject(new Error("nobody awaits"))')$$, 'a rejected promise that nobody awaits is no error');
 SELECT ours_is($$SELECT js('return plv8.execute("SELECT 1 AS a")')$$, '[{"a":1}]', 'and the session goes on');
 SELECT * FROM finish();

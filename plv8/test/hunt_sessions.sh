@@ -116,6 +116,14 @@ until_true 10 no_sessions
 [ "$(crashes)" -eq "$before" ]
 ok $? 'sessions end with plans and cursors open'
 
+# what V8 keeps of engines that are given up is bounded: then the session says so, and another one works
+lost="SET statement_timeout = '1500ms';"
+for i in 1 2 3 4 5 6 7 8; do lost="$lost
+SELECT hunted('return eval(\"[\" + \"1,\".repeat(3e7) + \"1]\").length');"; done
+"$bin/psql" -X -q -h "$cluster" -U "$user" -d hunt >/dev/null 2>"$cluster/lost" <<<"$lost"
+grep -q 'not started again in this session' "$cluster/lost" && [ "$(query "SELECT hunted('return 4')")" = 4 ]
+ok $? 'a session that has lost too much memory to engines says so, and the next one works'
+
 # engine flags, as superuser: whatever they do, the server lives
 before=$(crashes)
 for flags in --help --version --no-such-flag --stack-size=100000000 --max-old-space-size=1 --jitless --expose-gc --single-threaded --random-seed=1 "--stack-trace-limit=-1" '' ' ' '--' '-' '%s%n' "--logfile=x --log"; do

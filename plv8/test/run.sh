@@ -2,8 +2,9 @@
 # run.sh [file …]: runs the regression suite of the language handler (all files without arguments) in a private,
 # throw-away cluster on a socket, with whatever `plv8` the server has installed: ours or stock.
 #
-# A file is SQL for psql, or a hunt_*.sh that makes a cluster of its own. Each SQL file gets a database and a session of its own and prints TAP; a file also fails when psql or the server dies, when
-# its plan is not reached, or when it takes longer than PLV8_TEST_SECONDS (default 300). The end is one line of totals.
+# A file is SQL for psql, or a hunt_*.sh that makes a cluster of its own. Each SQL file gets a database and a session of
+# its own and prints TAP; a file also fails when psql or the server dies, when its plan is not reached, or when it takes
+# longer than PLV8_TEST_SECONDS (default 300). Each line ends with the seconds it took; the last one has the totals.
 # PG_CONFIG names the server (default pg_config). As root the cluster runs as PLV8_TEST_USER (default postgres).
 # PLV8_TEST_VERBOSE=1 prints every TAP line. Exit status 0 if everything passed, else 1.
 set -u
@@ -23,7 +24,7 @@ wounds() { grep -cE "$complaints" "$cluster/log"; }
 
 for file in "$@"; do
 	name=$(basename "${file%.*}")
-	before=$(crashes) wounds_before=$(wounds)
+	before=$(crashes) wounds_before=$(wounds) began=$SECONDS
 	case $file in
 	*.sh) command=(bash "$file") ;;
 	*)
@@ -47,7 +48,7 @@ for file in "$@"; do
 	[ -n "$why" ] || [ "$(wounds)" -eq "$wounds_before" ] || why="the server complains: $(grep -E "$complaints" "$cluster/log" | tail -n 1)"
 	[ -n "$why" ] || [ "${planned:-none}" = "$((ok + not_ok))" ] || why="planned ${planned:-nothing}, ran $((ok + not_ok))"
 	[ -n "$why" ] || [ "$not_ok" -eq 0 ] || why="$not_ok failed"
-	printf '%-24s %4d ok %4d not ok %4d skipped%s\n' "$name" "$((ok - skip))" "$not_ok" "$skip" "${why:+   $why}"
+	printf '%-24s %4d ok %4d not ok %4d skipped %4d s%s\n' "$name" "$((ok - skip))" "$not_ok" "$skip" "$((SECONDS - began))" "${why:+   $why}"
 	if [ "${PLV8_TEST_VERBOSE:-0}" = 1 ]; then
 		cat "$cluster/$name.tap" "$cluster/$name.err"
 	elif [ -n "$why" ]; then
