@@ -9,14 +9,14 @@ const read = (...args: string[]) => readWorkerCommand(args, ENVIRONMENT, '0.2.2'
 test('without flags the worker has its defaults', (t) => {
   t.like(read(), {
     logLevel: 'info', logFormat: 'json',
-    options: { version: '0.2.2', maxConnections: null, maxPerRole: null, idle: 60_000, grace: 10_000, sweep: 2_000, once: false },
+    options: { version: '0.2.2', maxConnections: null, maxPerRole: null, idle: 60_000, grace: 10_000, sweep: 500, once: false },
   });
 });
 
 test('flags are read with or without an equals sign, times with a unit', (t) => {
-  t.like(read('--max-connections=20', '--max-per-role', '5', '--idle', '2min', '--grace=500ms', '--sweep', '0.5', '--once', '--log-level', 'DEBUG', '--log-format=text'), {
+  t.like(read('--max-connections=20', '--max-per-role', '5', '--idle', '2min', '--grace=500ms', '--sweep', '0.7', '--once', '--log-level', 'DEBUG', '--log-format=text'), {
     logLevel: 'debug', logFormat: 'text',
-    options: { maxConnections: 20, maxPerRole: 5, idle: 120_000, grace: 500, sweep: 500, once: true },
+    options: { maxConnections: 20, maxPerRole: 5, idle: 120_000, grace: 500, sweep: 700, once: true },
   });
 });
 
