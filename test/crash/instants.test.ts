@@ -16,7 +16,7 @@ test.serial('between claim and step, step and finish, finish and commit', async 
     instead: async (world, crew, { tally }) => {
       for (const gate of ['claimed', 'stepped', 'finished']) {
         for (const harm of HARMS) {
-          await harmAt(world, gate, harm, crew);
+          await harmAt(world, gate, harm, { crew });
           tally.add(`${harm}, ${gate}`);
         }
       }
@@ -46,9 +46,7 @@ test.serial('in an update of the extension', async (t) => {
       for (const [command, harm] of [[3, 'terminate the session'], [40, 'kill the backend'], [90, 'stop the server']] as const satisfies [number, Harm][]) {
         await world.ask('UPDATE crash.target SET command = $1', [command]);
         await world.ask("SELECT setval('crash.commands', 1, false)");
-        const failed = update().then(() => null, (error: Error) => error);
-        await harmAt(world, 'updating', harm);
-        t.truthy(await failed, 'the update fails');
+        t.truthy(await harmAt(world, 'updating', harm, { begin: update }), 'the update fails');
         t.deepEqual(await world.ask("SELECT extversion FROM pg_extension WHERE extname = 'pg_durable'"), [{ extversion: '0.2.3' }]);
         tally.add(`${harm}, updating`);
       }
@@ -78,9 +76,7 @@ test.serial('in a sweep of retention', async (t) => {
   };
   const counts = 'SELECT (SELECT count(*)::integer FROM df.instances) AS instances, (SELECT count(DISTINCT instance_id)::integer FROM df.nodes) AS nodes, (SELECT count(*)::integer FROM _df.runs) AS runs, (SELECT count(*)::integer FROM _df.branches) AS branches';
   for (const harm of HARMS.slice(0, 3)) {
-    const failed = sweep().then(() => null, (error: Error) => error);
-    await harmAt(world, 'sweeping', harm);
-    t.truthy(await failed, 'the sweep fails');
+    t.truthy(await harmAt(world, 'sweeping', harm, { begin: sweep }), 'the sweep fails');
     t.deepEqual(await world.ask(counts), [{ instances: 41, nodes: 41, runs: 41, branches: 1 }], harm);
   }
   t.is(await sweep(), 40);
