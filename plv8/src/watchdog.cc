@@ -18,6 +18,7 @@
 
 #include <csignal>
 
+#include <dlfcn.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -58,6 +59,30 @@ static int note_library(struct dl_phdr_info *info, size_t, void *)
 	return 0;
 }
 
+// V8 10 walks every stack under one lock, that of its WebAssembly code, which all isolates of the process share: whoever leaves
+// with it stops the next one for good. It is one of the first members of an object that V8 keeps for ever, and a held
+// lock names its thread.
+static const pid_t *code_manager;
+static const size_t CODE_MANAGER_WORDS = 32;
+static pid_t main_tid;
+
+static bool walks_stack()
+{
+	for (size_t i = 0; code_manager && i < CODE_MANAGER_WORDS; i++)
+		if (code_manager[i] == main_tid)
+			return true;
+	return false;
+}
+
+static void find_code_manager()
+{
+	void *get = dlsym(RTLD_DEFAULT, "_ZN2v88internal4wasm18GetWasmCodeManagerEv");
+
+	main_tid = static_cast<pid_t>(syscall(SYS_gettid));
+	if (get && V8_MAJOR_VERSION == 10)
+		code_manager = reinterpret_cast<const pid_t *>(reinterpret_cast<void *(*)()>(get)());
+}
+
 static void gc_begins(Isolate *, v8::GCType, v8::GCCallbackFlags, void *) { watch.in_gc.store(1); }
 static void gc_ends(Isolate *, v8::GCType, v8::GCCallbackFlags, void *) { watch.in_gc.store(0); }
 
@@ -71,8 +96,10 @@ void watchdog_isolate(Isolate *isolate)
 	watch.in_gc.store(0);
 	isolate->AddGCPrologueCallback(gc_begins, nullptr);
 	isolate->AddGCEpilogueCallback(gc_ends, nullptr);
-	if (native.empty())
+	if (native.empty()) {
 		dl_iterate_phdr(note_library, nullptr);
+		find_code_manager();
+	}
 }
 
 static bool within(uintptr_t pc, const void *start, size_t size)
@@ -117,7 +144,7 @@ static void kicked(int, siginfo_t *, void *where)
 		for (const Range &range : native)
 			if (weight == 0 && pc - range.start < range.size)
 				weight = HIT_NATIVE;
-		if (weight && watch.hits.fetch_add(weight) + weight >= ENOUGH_HITS)
+		if (weight && watch.hits.fetch_add(weight) + weight >= ENOUGH_HITS && !walks_stack())
 			engine_abandon(nullptr);
 	}
 	errno = saved;
