@@ -27,7 +27,7 @@ BEGIN
     END IF;
     INSERT INTO _df.runs (instance_id, role, database, label, graph, node_ids, variables)
     SELECT i.id, i.submitted_by, nullif(i.database, current_database()), i.label, p_graph, p_node_ids,
-           coalesce((SELECT json_object_agg(v.name, v.value)::text FROM df.vars v WHERE v.owner = i.submitted_by), '{}');
+           coalesce((SELECT json_object_agg(v.name, v.value)::text FROM _df.variables v WHERE v.owner = i.submitted_by), '{}');
     INSERT INTO _df.branches (instance_id, branch, role, lane, due_at, scope)
     VALUES (i.id, '', i.submitted_by, hashtext(i.id) & 31, clock_timestamp(), i.id);
     PERFORM pg_notify('pg_durable', i.submitted_by::oid::text);
@@ -92,6 +92,26 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION _df.forget() IS 'Trigger: deletes the engine state of deleted instances.';
 REVOKE EXECUTE ON FUNCTION _df.forget() FROM PUBLIC;
+
+-- Keeps _df.variables as df.vars is.
+CREATE FUNCTION _df.copy_variable() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'TRUNCATE' THEN
+        DELETE FROM _df.variables;
+        RETURN NULL;
+    END IF;
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        DELETE FROM _df.variables v WHERE v.owner = OLD.owner AND v.name = OLD.name;
+    END IF;
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        INSERT INTO _df.variables (owner, name, value) VALUES (NEW.owner, NEW.name, NEW.value);
+    END IF;
+    RETURN NULL;
+END $$;
+COMMENT ON FUNCTION _df.copy_variable() IS 'Trigger: writes a change of df.vars to _df.variables too.';
+REVOKE EXECUTE ON FUNCTION _df.copy_variable() FROM PUBLIC;
 
 -- The types of a row's columns, as OIDs with commas between, from the row's binary form: a field count of four
 -- bytes, then per field its type OID, its length (-1 for NULL) and its bytes.

@@ -57,6 +57,16 @@ COMMENT ON COLUMN _df.http_claims.token IS 'Names this claim: whoever finishes a
 -- Workers look for requests of all roles together. The predicate names no column that a moving branch changes.
 CREATE INDEX branches_outside ON _df.branches (due_at) WHERE external;
 
+-- What df.start reads, instead of df.vars: whoever may write variables of their own may also lock that whole table, and
+-- would hold up every start of others.
+CREATE TABLE _df.variables (
+    owner  oid   NOT NULL,
+    name   text  NOT NULL,
+    value  text,
+    PRIMARY KEY (owner, name)
+);
+COMMENT ON TABLE _df.variables IS 'A copy of df.vars, kept by its triggers.';
+
 -- Requests that have been waiting: so far they were in one phase with statements for connections of their own.
 UPDATE _df.branches b SET phase = 'http', seq = b.seq OPERATOR(pg_catalog.+) 1
 FROM _df.runs r, df.nodes n
@@ -66,6 +76,11 @@ WHERE b.external AND b.phase OPERATOR(pg_catalog.=) 'external' AND r.instance_id
     AND n.node_type IN ('HTTP', 'HTTP_MULTIPART');
 
 -- @file 40_engine_calls.sql
+
+CREATE TRIGGER copy AFTER INSERT OR UPDATE OR DELETE ON df.vars FOR EACH ROW EXECUTE FUNCTION _df.copy_variable();
+CREATE TRIGGER clear AFTER TRUNCATE ON df.vars FOR EACH STATEMENT EXECUTE FUNCTION _df.copy_variable();
+-- Behind the triggers, whose creation waited for those who were writing.
+INSERT INTO _df.variables (owner, name, value) SELECT v.owner, v.name, v.value FROM df.vars v;
 
 -- @file 42_writes.sql
 

@@ -35,7 +35,7 @@ test.serial('a request carries what variables and results say, and its envelope 
   t.like(seen[0], { method: 'PUT', url: '/a?n=7' });
   t.is(seen[0]!.body.toString(), "said it's");
   t.is(seen[0]!.headers['x-token'], 's3cret-value');
-  t.is(seen[0]!.headers['x-n'], '1.5');
+  t.is(seen[0]!.headers['x-n'], '1.50');
   t.regex(seen[0]!.headers['user-agent'] ?? '', /^pg_durable\//);
   t.true((seen[0]!.headers['idempotency-key'] as string).startsWith(id));
   const [shown] = await cluster.query<{ text: string }>(`SELECT string_agg(n::text, '') || df.explain('${id}') AS text FROM df.instance_nodes('${id}') n`, database);

@@ -66,6 +66,9 @@ for (const { from, to } of PATHS) {
     const id = await begin(ops, 'new', `'SELECT 6 * 7 AS n' |=> 'x' ~> ('SELECT $x + 1' & df.sleep(0))`);
     await ops.query('CALL df.work(20, 10000)');
     t.is((await ops.query('SELECT df.status($1) AS status', [id])).rows[0].status, 'completed');
+    const own = await begin(alice, 'with a variable from before', `'SELECT ''{who}'' || ''{empty}'' AS v'`);
+    await alice.query('CALL df.work(20, 10000)');
+    t.is((await alice.query('SELECT df.result($1) AS result', [own])).rows[0].result, '{"rows": [{"v": "alice"}], "row_count": 1}');
     const [whole] = await query(`SELECT count(*)::int AS torn FROM df.instances i WHERE NOT EXISTS (SELECT FROM df.nodes n WHERE n.instance_id = i.id AND n.id = i.root_node)`);
     t.deepEqual(whole, { torn: 0 });
     await Promise.all([alice.end(), ops.end()]);

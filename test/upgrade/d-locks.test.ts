@@ -37,9 +37,9 @@ test('D: 0.2.2 to 0.2.3 locks df.nodes against all, and df.instances against tho
   });
 });
 
-test('D: 0.2.3 to 0.2.4 locks df.nodes against all, and _df.branches against those who write', async (t) => {
+test('D: 0.2.3 to 0.2.4 locks df.nodes against all, and _df.branches and df.vars against those who write', async (t) => {
   t.deepEqual(await update(t, '0.2.3', '0.2.4'), {
-    '_df.branches': 'ShareLock', 'df.nodes': 'AccessExclusiveLock',
+    '_df.branches': 'ShareLock', 'df.nodes': 'AccessExclusiveLock', 'df.vars': 'ShareRowExclusiveLock',
   });
 });
 
