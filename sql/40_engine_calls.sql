@@ -45,7 +45,7 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege', HINT = 'Send signals with df.signal().';
     END IF;
     INSERT INTO _df.signals (instance_id, name, data) VALUES (p_instance, p_name, p_data);
-    -- A branch that is locked is being moved by a session which looks for signals once it gets the instance's lock.
+    -- A branch that is locked may be being moved by a session which looks for signals once it gets the instance's lock.
     -- Several may wait for one name; notifications that say the same are sent once.
     FOR woken IN
         UPDATE _df.branches b SET due_at = clock_timestamp()
@@ -56,6 +56,13 @@ BEGIN
     LOOP
         PERFORM pg_notify('pg_durable', woken.role::text);
     END LOOP;
+    -- A search for work locks rows that it finds changed, and does not move them: such a branch would go on waiting.
+    INSERT INTO _df.revisits AS v (instance_id, role)
+    SELECT DISTINCT b.instance_id, b.role FROM _df.branches b
+    WHERE b.instance_id = p_instance AND b.waiting = p_name AND (b.due_at IS NULL OR b.due_at > clock_timestamp())
+    ON CONFLICT (instance_id) DO UPDATE SET role = v.role
+    RETURNING v.role INTO woken;
+    IF FOUND THEN PERFORM pg_notify('pg_durable', woken.role::text); END IF;
 END $$;
 COMMENT ON FUNCTION _df.keep_signal(text, text, text) IS 'Stores a signal for an instance that this transaction has locked by updating it, and wakes the branches that wait for it.';
 
@@ -73,10 +80,49 @@ BEGIN
     DELETE FROM _df.branches b USING (SELECT l.ctid FROM _df.branches l WHERE l.instance_id = p_instance
                                       FOR UPDATE SKIP LOCKED) l
     WHERE b.ctid = l.ctid AND b.instance_id = p_instance;
+    -- What is due comes up by itself and is let go then.
+    INSERT INTO _df.revisits AS v (instance_id, role)
+    SELECT DISTINCT b.instance_id, b.role FROM _df.branches b
+    WHERE b.instance_id = p_instance AND (b.due_at IS NULL OR b.due_at > clock_timestamp())
+    ON CONFLICT (instance_id) DO UPDATE SET role = v.role;
     DELETE FROM _df.names WHERE instance_id = p_instance;
     DELETE FROM _df.signals WHERE instance_id = p_instance;
 END $$;
 COMMENT ON FUNCTION _df.end_cancelled(text, text) IS 'Takes an instance that this transaction cancelled out of the engine and keeps the reason.';
+
+CREATE FUNCTION _df.revisit(p_role oid) RETURNS boolean
+LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    visited  varchar(8);
+    over     boolean;
+    changed  integer;
+    outcome  boolean;
+BEGIN
+    -- Whoever adds to a visit waits for this lock and then adds it anew; what is being added is left for the next time.
+    FOR visited IN SELECT v.instance_id FROM _df.revisits v WHERE v.role = p_role LIMIT 100 FOR UPDATE SKIP LOCKED LOOP
+        over := NOT EXISTS (SELECT FROM df.instances i WHERE i.id = visited AND i.status IN ('pending', 'running'));
+        IF over THEN
+            DELETE FROM _df.branches b USING (SELECT l.ctid FROM _df.branches l WHERE l.instance_id = visited FOR UPDATE SKIP LOCKED) l
+            WHERE b.ctid = l.ctid AND b.instance_id = visited;
+        ELSE
+            UPDATE _df.branches b SET due_at = clock_timestamp()
+            FROM (SELECT l.ctid FROM _df.branches l
+                  WHERE l.instance_id = visited AND (l.due_at IS NULL OR l.due_at > clock_timestamp())
+                      AND EXISTS (SELECT FROM _df.signals s WHERE s.instance_id = visited AND s.name = l.waiting)
+                  FOR UPDATE SKIP LOCKED) l
+            WHERE b.ctid = l.ctid AND b.instance_id = visited;
+        END IF;
+        GET DIAGNOSTICS changed = ROW_COUNT;
+        IF changed > 0 OR outcome IS NULL THEN outcome := changed > 0; END IF;
+        DELETE FROM _df.revisits v WHERE v.instance_id = visited AND NOT EXISTS (
+            SELECT FROM _df.branches b WHERE b.instance_id = visited AND (b.due_at IS NULL OR b.due_at > clock_timestamp())
+                AND (over OR EXISTS (SELECT FROM _df.signals s WHERE s.instance_id = visited AND s.name = b.waiting)));
+    END LOOP;
+    RETURN outcome;
+END $$;
+COMMENT ON FUNCTION _df.revisit(oid) IS 'Wakes the branches of a role that were locked when a signal came for them, and takes away those that were locked when their instance was cancelled. True: some were; false: they are locked still; NULL: there is nothing to do.';
+REVOKE EXECUTE ON FUNCTION _df.revisit(oid) FROM PUBLIC;
 
 -- Deleting an instance, as retention and superusers do, takes its engine state along.
 CREATE FUNCTION _df.forget() RETURNS trigger
@@ -87,6 +133,7 @@ BEGIN
     DELETE FROM _df.names n USING gone g WHERE n.instance_id = g.id;
     DELETE FROM _df.signals s USING gone g WHERE s.instance_id = g.id;
     DELETE FROM _df.rounds r USING gone g WHERE r.instance_id = g.id;
+    DELETE FROM _df.revisits v USING gone g WHERE v.instance_id = g.id;
     DELETE FROM _df.runs r USING gone g WHERE r.instance_id = g.id;
     RETURN NULL;
 END $$;

@@ -31,17 +31,20 @@ AS $$
         (SELECT b.role FROM _df.branches b WHERE b.external ORDER BY b.role LIMIT 1)
         UNION ALL
         SELECT (SELECT b.role FROM _df.branches b WHERE b.role > r.role AND b.external ORDER BY b.role LIMIT 1)
-        FROM external_roles r WHERE r.role IS NOT NULL)
+        FROM external_roles r WHERE r.role IS NOT NULL),
+    revisits(role) AS (SELECT DISTINCT v.role FROM _df.revisits v)
     SELECT a.role, g.rolname::text, coalesce(g.rolcanlogin, false),
         EXISTS (SELECT FROM generate_series(0, 31) l(n), LATERAL (
             SELECT FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
-                AND b.due_at <= clock_timestamp_now.at AND NOT _df.is_claimed(b.xmax) LIMIT 1) d),
+                AND b.due_at <= clock_timestamp_now.at AND NOT _df.is_claimed(b.xmax) LIMIT 1) d)
+            OR a.role IN (SELECT v.role FROM revisits v),
         EXISTS (SELECT FROM _df.branches b WHERE b.role = a.role AND b.external AND b.phase = 'external' AND b.due_at <= clock_timestamp_now.at
             AND NOT _df.is_claimed(b.xmax)),
         (SELECT min(d.due_at) FROM generate_series(0, 31) l(n), LATERAL (
             SELECT b.due_at FROM _df.branches b WHERE b.role = a.role AND b.lane = l.n::int2 AND NOT b.external
                 AND b.due_at > clock_timestamp_now.at ORDER BY b.due_at LIMIT 1) d)
-    FROM (SELECT r.role FROM roles r WHERE r.role IS NOT NULL UNION SELECT x.role FROM external_roles x WHERE x.role IS NOT NULL) a
+    FROM (SELECT r.role FROM roles r WHERE r.role IS NOT NULL UNION SELECT x.role FROM external_roles x WHERE x.role IS NOT NULL
+        UNION SELECT v.role FROM revisits v) a
     CROSS JOIN (SELECT clock_timestamp() AS at) clock_timestamp_now
     LEFT JOIN pg_roles g ON g.oid = a.role
 $$;

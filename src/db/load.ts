@@ -74,11 +74,15 @@ const heldBranches = query<ClaimedRow>(`
       AND d.due_at <= to_timestamp($4)
     FOR UPDATE SKIP LOCKED) b`, 'text[]', 'text[]', 'oid', 'float8');
 
+// Found first and locked then: the lock is held for as long as the step runs, and a search may lock what it does not return.
 const externalBranch = query<ClaimedRow>(`
   SELECT ${CLAIMED_COLUMNS}
-  FROM (SELECT *, d.ctid::text AS address FROM _df.branches d
-    WHERE d.role = $1 AND d.external AND d.phase = 'external' AND d.due_at <= to_timestamp($2)
-    ORDER BY d.due_at LIMIT 1 FOR UPDATE SKIP LOCKED) b`, 'oid', 'float8');
+  FROM (SELECT e.instance_id, e.branch FROM _df.branches e
+    WHERE e.role = $1 AND e.external AND e.phase = 'external' AND e.due_at <= to_timestamp($2) AND NOT _df.is_claimed(e.xmax)
+    ORDER BY e.due_at LIMIT 1) k
+  CROSS JOIN LATERAL (SELECT *, d.ctid::text AS address FROM _df.branches d
+    WHERE d.instance_id = k.instance_id AND d.branch = k.branch AND d.external AND d.phase = 'external' AND d.due_at <= to_timestamp($2)
+    FOR UPDATE SKIP LOCKED) b`, 'oid', 'float8');
 
 // A branch keeps its due time from step to step, so that it is the nodes which say when an instance last moved.
 const overdueBranches = (external: boolean): Query<ClaimedRow> => query<ClaimedRow>(`
@@ -112,6 +116,16 @@ export function claimDue(role: number, lane: number, now: number, limit: number)
 /** Locks those of the named branches that are still due and that nobody else has locked. */
 export function claimHeld(keys: readonly Key[], role: number, now: number): Claimed[] {
   return heldBranches(keys.map((key) => key.instance), keys.map((key) => key.branch), role, now / 1000).map(toClaimed);
+}
+
+const revisitOwn = query<{ outcome: boolean | null }>('SELECT _df.revisit($1) AS outcome', 'oid');
+
+/**
+ * Sees to branches of the role that were locked when something came for them: true when some move now, false when they
+ * are locked still, null when there are none.
+ */
+export function revisit(role: number): boolean | null {
+  return revisitOwn(role)[0]!.outcome;
 }
 
 /** Locks one due branch of the role whose SQL step needs a connection of its own. */

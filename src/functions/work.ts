@@ -14,7 +14,7 @@ import { substituteNode } from '../engine/names.ts';
 import type { Branch, Outcome, Run } from '../engine/run.ts';
 import { announceWork, flush, lockFree } from '../db/flush.ts';
 import { enter } from '../db/gate.ts';
-import { claimDue, claimExternal, claimHeld, nextTimer } from '../db/load.ts';
+import { claimDue, claimExternal, claimHeld, nextTimer, revisit } from '../db/load.ts';
 import type { Claimed, Key } from '../db/load.ts';
 import { Busy, DatabasePort, Over } from '../db/port.ts';
 import { classified, isAlwaysQuick, isQuick, noteDuration } from '../db/pace.ts';
@@ -31,6 +31,10 @@ import type { Step } from './outcome.ts';
 const MOST_SHARED = 64;
 /** Fewest steps that are tried together, however long they took. */
 const LEAST_SHARED = 8;
+/** ms between two looks, by a session that has work all the time, at branches that were locked when something came for them. */
+const REVISIT = 200;
+/** Seconds until the next look at those that are locked still. */
+const LOCKED_STILL = 0.05;
 
 interface Held extends Key {
   /** The step's text before substitution, which decides whether it may share; null: it may not. */
@@ -48,6 +52,9 @@ interface Session {
   size: number;
   /** Run one step at a time until `held` is empty: a shared batch failed. */
   alone: boolean;
+  /** The last claim searched for work, so that it may hold locks on rows that it did not take. */
+  searched: boolean;
+  revisitFrom: number;
 }
 let session: Session | null = null;
 
@@ -79,8 +86,17 @@ export function claim(at: number, most: number): ClaimRow[] {
   if (me === null) return [IDLE];
   const own = openSession(me);
   const now = at * 1000;
+  if (now >= own.revisitFrom) {
+    own.revisitFrom = now + REVISIT;
+    if (revisit(me.oid) !== null) return [AGAIN];
+  }
   const claimed = pick(own, now, Math.min(most, own.size));
-  if (claimed.length === 0) return [{ ...IDLE, next_due: nextTimer(me.oid, now) }];
+  if (claimed.length === 0) {
+    const moved = revisit(me.oid);
+    if (moved === true) return [AGAIN];
+    const timer = nextTimer(me.oid, now);
+    return [{ ...IDLE, next_due: moved === false ? Math.min(timer ?? Infinity, at + LOCKED_STILL) : timer }];
+  }
   own.lane = claimed[claimed.length - 1]!.lane;
   const runs = admit(claimed);
   const waits = own.alone || runs.size === 1;
@@ -111,7 +127,7 @@ export function claim(at: number, most: number): ClaimRow[] {
   if (quick.length >= 2 || sole) return dispatch(own, runs, here, quick, port, true);
   const first = here[0];
   const settled = first !== undefined && here.length === 1 && first.branch.phase === 'running'
-    && first.branch.state === 'clean' && claimed.length === 1;
+    && first.branch.state === 'clean' && claimed.length === 1 && !own.searched;
   if (settled) return dispatch(own, runs, here, [first], port, false);
   // Others must see the step running before it runs, and the rest of what was locked must be free meanwhile.
   for (const { run, branch } of here) if (branch.phase === 'ready') markRunning(run, branch);
@@ -236,7 +252,7 @@ function openSession(me: Identity): Session {
   if (session === null || session.role !== role) {
     // Who logged in stays the same for as long as the session lives, so it is asked once.
     refuseBorrowed(me);
-    session = { role, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: MOST_SHARED, alone: false };
+    session = { role, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: MOST_SHARED, alone: false, searched: false, revisitFrom: 0 };
   }
   session.batch = null;
   return session;
@@ -245,6 +261,7 @@ function openSession(me: Identity): Session {
 /** Locks branches: first those that this session was at, then others. */
 function pick(own: Session, now: number, most: number): Claimed[] {
   if (own.held.length === 0) own.alone = false;
+  own.searched = false;
   const quick = own.alone ? [] : own.held.filter((held) => held.template !== null && isQuick(held.template)).slice(0, most);
   if (quick.length > 0) {
     const taken = new Set(quick);
@@ -256,11 +273,13 @@ function pick(own: Session, now: number, most: number): Claimed[] {
     const claimed = claimHeld([own.held.shift()!], own.role, now);
     if (claimed.length > 0) return claimed;
   }
+  own.searched = true;
   return claimDue(own.role, own.lane, now, most);
 }
 
 /** More branches than those that are claimed already: the same transaction's locks do not keep them out. */
 function claimMore(own: Session, claimed: readonly Claimed[], now: number, most: number): Claimed[] {
+  own.searched = true;
   const known = new Set(claimed.map((c) => `${c.instance}${c.branch.key}`));
   return claimDue(own.role, own.lane, now, most).filter((c) => !known.has(`${c.instance}${c.branch.key}`));
 }

@@ -89,8 +89,6 @@ export class Crew {
   readonly errors = new Map<string, number>();
   /** Workers that ended without being told to. */
   readonly losses: string[] = [];
-  /** How many were killed, and so could not say goodbye. */
-  killed = 0;
   readonly #url: (number: number) => string;
   #count = 0;
 
@@ -118,7 +116,6 @@ export class Crew {
   }
 
   async kill(member: CrewMember): Promise<void> {
-    this.killed += 1;
     // Nobody else may choose it any more.
     this.#forget(member);
     await member.kill();
@@ -127,9 +124,7 @@ export class Crew {
   /** Ends one in good order; false when it had to be forced. */
   async end(member: CrewMember): Promise<boolean> {
     this.#forget(member);
-    const good = await member.end();
-    if (!good) this.killed += 1;
-    return good;
+    return member.end();
   }
 
   /** Waits until every working member has the server. */

@@ -84,7 +84,7 @@ export async function hunt(options: HuntOptions): Promise<Report> {
     const verdict = await judge(world, load, await reference, world.disk !== null);
     await load.close();
     if (!await crew.endAll()) faults.push('a worker did not end when asked to');
-    faults.push(...verdict.faults, ...await serverLeftovers(world, crew), ...crew.complaints, ...world.complaints());
+    faults.push(...verdict.faults, ...await serverLeftovers(world), ...crew.complaints, ...world.complaints());
     const text = [
       `${verdict.workflows} workflows, ${verdict.evidence} rows of evidence; seed ${seed}`,
       `survived: ${adversary.tally}`,

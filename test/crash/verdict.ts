@@ -1,6 +1,5 @@
 /** What must be true when all is over, whatever was done to the server and the workers in between. */
 import { until } from '../support/poll.ts';
-import type { Crew } from './crew.ts';
 import type { Load } from './load.ts';
 import type { Evidence, Shape } from './shapes.ts';
 import { ALONE, GATE } from './stage.ts';
@@ -127,7 +126,7 @@ async function engineLeftovers(world: World): Promise<string[]> {
 }
 
 /** What workers must not leave in the server, once every one of them has ended. */
-export async function serverLeftovers(world: World, crew: Crew): Promise<string[]> {
+export async function serverLeftovers(world: World): Promise<string[]> {
   const faults: string[] = [];
   const sessions = "SELECT application_name, usename, state, left(query, 100) AS query FROM pg_stat_activity WHERE application_name LIKE 'pg_durable%'";
   await until('the sessions of the workers to end', async () => (await world.ask(sessions)).length === 0, 10_000)
@@ -137,8 +136,5 @@ export async function serverLeftovers(world: World, crew: Crew): Promise<string[
       AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = l.pid AND a.backend_type = 'client backend') LIMIT 3`);
   faults.push(...locks.map(({ row }) => `a lock is left: ${JSON.stringify(row)}`));
   if ((await world.ask('SELECT FROM pg_prepared_xacts')).length > 0) faults.push('a prepared transaction is left');
-  // Those of killed workers are forgotten by the heartbeats of others, a minute later.
-  const [epochs] = await world.ask<{ n: number }>('SELECT count(*)::integer AS n FROM df._worker_epoch');
-  if ((epochs?.n ?? 0) > crew.killed) faults.push(`${epochs?.n} workers are still registered, though only ${crew.killed} were killed`);
   return faults;
 }

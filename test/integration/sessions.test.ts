@@ -190,3 +190,24 @@ test.serial('steps that need autocommit, and steps of another database, run and 
   const gone = await one.query<{ id: string }>('SELECT df.start($1, NULL, $2) AS id', ['SELECT 1', other]).catch((error: Error) => error.message);
   t.regex(String(gone), /does not exist/);
 });
+
+test.serial('a wait that is locked by a search for work when its signal comes, or its cancellation, is seen to', async (t) => {
+  const { database, session } = await setUp(t);
+  const [one, two] = [await session(), await session()];
+  const signalled = await start(one, `df.wait_for_signal('go')`);
+  const cancelled = await start(one, `df.wait_for_signal('go')`);
+  await one.query('CALL df.work()');
+  const search = await cluster.client('postgres', database);
+  t.teardown(() => search.end().catch(() => undefined));
+  await search.query('BEGIN');
+  await search.query('SELECT FROM _df.branches FOR UPDATE');
+  await two.query('SELECT df.signal($1, $2), df.cancel($3)', [signalled, 'go', cancelled]);
+  const { rows: [call] } = await one.query<{ next_due: Date | null }>('CALL df.work()');
+  t.is(await statusOf(one, signalled), 'running');
+  t.truthy(call!.next_due, 'the next look is a timer');
+  t.like((await cluster.query('SELECT due FROM _df.agenda()', database))[0], { due: true });
+  await search.query('ROLLBACK');
+  await one.query('CALL df.work()');
+  t.is(await statusOf(one, signalled), 'completed');
+  t.deepEqual(await cluster.query('SELECT instance_id FROM _df.branches UNION ALL SELECT instance_id FROM _df.revisits', database), []);
+});
