@@ -189,7 +189,7 @@ const ATTACKS: Attack[] = [
     },
   },
   {
-    name: 'have JavaScript of one\'s own run inside an engine call', weaken: 'ALTER FUNCTION _df.claim(double precision, integer) SECURITY INVOKER; GRANT ALL ON ALL TABLES IN SCHEMA _df, df TO mallory',
+    name: 'have JavaScript of one\'s own run inside an engine call', weaken: 'ALTER FUNCTION _df.claim(double precision, integer) SECURITY INVOKER; GRANT ALL ON ALL TABLES IN SCHEMA _df, df TO mallory; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA _df TO mallory',
     attempt: async (scene) => {
       await tryAll(scene.mallory, [
         LOG,
