@@ -65,13 +65,15 @@ const dueBranches = query<ClaimedRow>(`
     ORDER BY d.due_at LIMIT $4 FOR UPDATE SKIP LOCKED) b
   LIMIT $4`, 'oid', 'int4', 'float8', 'int4');
 
+// What follows the key is written so that it fits no partial index: a plan made over an empty table would else go
+// through everything that is due for the role, for each of the keys.
 const heldBranches = query<ClaimedRow>(`
   SELECT ${CLAIMED_COLUMNS}
   FROM unnest($1::text[], $2::text[]) k(instance_id, branch)
   CROSS JOIN LATERAL (
     SELECT *, d.ctid::text AS address FROM _df.branches d
-    WHERE d.instance_id = k.instance_id AND d.branch = k.branch AND d.role = $3 AND NOT d.external
-      AND d.due_at <= to_timestamp($4)
+    WHERE d.instance_id = k.instance_id AND d.branch = k.branch AND d.role = $3 AND d.external IS DISTINCT FROM true
+      AND coalesce(d.due_at <= to_timestamp($4), false)
     FOR UPDATE SKIP LOCKED) b`, 'text[]', 'text[]', 'oid', 'float8');
 
 // Found first and locked then: the lock is held for as long as the step runs, and a search may lock what it does not return.
@@ -81,7 +83,8 @@ const externalBranch = query<ClaimedRow>(`
     WHERE e.role = $1 AND e.external AND e.phase = 'external' AND e.due_at <= to_timestamp($2) AND NOT _df.is_claimed(e.xmax)
     ORDER BY e.due_at LIMIT 1) k
   CROSS JOIN LATERAL (SELECT *, d.ctid::text AS address FROM _df.branches d
-    WHERE d.instance_id = k.instance_id AND d.branch = k.branch AND d.external AND d.phase = 'external' AND d.due_at <= to_timestamp($2)
+    WHERE d.instance_id = k.instance_id AND d.branch = k.branch AND d.external IS NOT DISTINCT FROM true
+      AND d.phase = 'external' AND d.due_at <= to_timestamp($2)
     FOR UPDATE SKIP LOCKED) b`, 'oid', 'float8');
 
 // A branch keeps its due time from step to step, so that it is the nodes which say when an instance last moved.

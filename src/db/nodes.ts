@@ -14,10 +14,13 @@ export interface NodeChange {
   readonly write: Omit<NodeWrite, 'stamp'> & { readonly stamp: string | null };
 }
 
+// A range and an order, so that only the primary key will do: by equality the index of the instance alone looks as good
+// while a table is empty, and each node would be looked for among all of its instance.
 const find = query<{ address: string }>(`
   SELECT l.address FROM unnest($1::text[], $2::text[]) u(instance_id, id)
   CROSS JOIN LATERAL (
-    SELECT n.ctid::text AS address FROM df.nodes n WHERE n.instance_id = u.instance_id AND n.id = u.id OFFSET 0) l`,
+    SELECT n.ctid::text AS address FROM df.nodes n WHERE n.instance_id = u.instance_id AND n.id BETWEEN u.id AND u.id
+    ORDER BY n.id LIMIT 1) l`,
   'text[]', 'text[]');
 const write = query<{ written: number }>(
   'SELECT _df.write_nodes($1, $2, $3, $4, $5)::float8 AS written', 'text[]', 'text[]', 'text[]', 'text[]', 'text[]');
