@@ -146,6 +146,7 @@ struct Watch {
 	std::atomic<int> requested{0};    // an interrupt request is under way
 	std::atomic<int64_t> wanted_at{0};// since when (ms) the script has been asked to stop; 0 when it is not
 	std::atomic<int> in_gc{0};
+	std::atomic<int> kicked{0};       // a signal to look is under way
 	std::atomic<int> hits{0};         // samples since then that found it in code that does not listen
 	std::atomic<int> limit_s{0};      // plv8.execution_timeout, seconds; 0 for none
 	std::atomic<int64_t> js_ms{0};    // time the outermost call has spent in JavaScript so far

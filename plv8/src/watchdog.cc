@@ -8,9 +8,10 @@
 // Some of V8's built-in functions look at nothing: Array.prototype.indexOf on {length: 1e15} would run for months. When a
 // script that should stop has not listened for PATIENCE_MS, the thread sends the main thread a signal every tick, whose
 // handler looks where the program counter is. In code that V8 generated (built-in functions and compiled scripts) no lock is
-// held and no allocation is half done, so after several such samples the handler gives the isolate up and jumps to the
-// landing (engine.cc). In V8's and ICU's own C++ code it waits for some more, since that may be about to come back; anywhere
-// else (malloc, PostgreSQL, this module) and during a garbage collection it leaves things alone until the next tick.
+// held and no allocation is half done, so after several such samples, between which it has worked, the handler gives the
+// isolate up and jumps to the landing (engine.cc). In V8's own C++ code it waits for some more, since that may be about to
+// come back, in ICU's for many more, and for GC_PATIENCE_MS when that is a garbage collection, which looks at nothing until
+// it is over; anywhere else (malloc, PostgreSQL, this module) it leaves things alone until the next tick.
 //
 // The thread blocks all signals, touches no PostgreSQL state but three volatile flags, and sleeps on a futex
 // after a second without JavaScript, so that an idle session costs nothing.
@@ -33,9 +34,11 @@ Watch watch;
 static pthread_t thread;
 static bool running = false;
 static std::atomic<int> stopping{0};
-static const int TICK_MS = 5;
-static const int PATIENCE_MS = 30;
-static const int HIT_GENERATED = 2, HIT_NATIVE = 1, ENOUGH_HITS = 6;
+static const int TICK_MS = 5, HURRIED_TICK_MS = 2;
+static const int PATIENCE_MS = 20, GC_PATIENCE_MS = 40;
+static const int HIT_GENERATED = 8, HIT_NATIVE = 4, HIT_ICU = 1, ENOUGH_HITS = 24;
+static const int64_t BETWEEN_HITS_US = 1000;  // of processor time
+static const int PREPARING_HITS = 400;
 static const int QUIET = 200;  // ticks without JavaScript before the thread sleeps
 
 static pthread_t main_thread;
@@ -46,45 +49,91 @@ struct Range {
 	uintptr_t start;
 	size_t size;
 };
-static std::vector<Range> native;    // text of libnode and of ICU
+static std::vector<Range> native, icu;  // text of libnode, of ICU
+static std::vector<Range> variables;    // and what they write to
 
 static int note_library(struct dl_phdr_info *info, size_t, void *)
 {
 	const char *name = info->dlpi_name ? info->dlpi_name : "";
-	if (strstr(name, "libnode") == nullptr && strstr(name, "libv8") == nullptr && strstr(name, "libicu") == nullptr)
+	bool of_icu = strstr(name, "libicu") != nullptr;
+	if (strstr(name, "libnode") == nullptr && strstr(name, "libv8") == nullptr && !of_icu)
 		return 0;
-	for (int i = 0; i < info->dlpi_phnum; i++)
-		if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X))
-			native.push_back(Range{info->dlpi_addr + info->dlpi_phdr[i].p_vaddr, info->dlpi_phdr[i].p_memsz});
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) &part = info->dlpi_phdr[i];
+		Range range = {info->dlpi_addr + part.p_vaddr, part.p_memsz};
+		if (part.p_type == PT_LOAD && (part.p_flags & PF_X))
+			(of_icu ? icu : native).push_back(range);
+		if (part.p_type == PT_LOAD && (part.p_flags & PF_W))
+			variables.push_back(range);
+	}
 	return 0;
 }
 
-// V8 10 walks every stack under one lock, that of its WebAssembly code, which all isolates of the process share: whoever leaves
-// with it stops the next one for good. It is one of the first members of an object that V8 keeps for ever, and a held
-// lock names its thread.
-static const pid_t *code_manager;
-static const size_t CODE_MANAGER_WORDS = 32;
+// Some locks are the process's, not the isolate's: ICU's around its caches, and that of V8's WebAssembly code, under which
+// V8 10 walks every stack. Whoever leaves with one of them stops the next script for good. They lie among the libraries'
+// variables, or in an object that V8 keeps for ever; and a lock that is held names its thread, here in glibc's layout.
+//
+// And some things the process prepares once, with all others waiting: under V8's CallOnce, which can be seen on the stack
+// (where its address may also be a remainder of before, so this counts for PREPARING_HITS), and in ICU.
 static pid_t main_tid;
+static Range call_once;
+static const size_t CODE_MANAGER_SIZE = 128;
 
-static bool walks_stack()
+struct Lock {
+	int state, count;
+	pid_t owner;
+};
+
+static void find_locks()
 {
-	for (size_t i = 0; code_manager && i < CODE_MANAGER_WORDS; i++)
-		if (code_manager[i] == main_tid)
+	void *get = dlsym(RTLD_DEFAULT, "_ZN2v88internal4wasm18GetWasmCodeManagerEv");
+
+	void *once = dlsym(RTLD_DEFAULT, "_ZN2v84base12CallOnceImplEPSt6atomicIhESt8functionIFvvEE");
+	Dl_info about;
+	const ElfW(Sym) *symbol = nullptr;
+
+	main_tid = static_cast<pid_t>(syscall(SYS_gettid));
+	dl_iterate_phdr(note_library, nullptr);
+	if (once && dladdr1(once, &about, reinterpret_cast<void **>(const_cast<ElfW(Sym) **>(&symbol)), RTLD_DL_SYMENT) && symbol)
+		call_once = Range{reinterpret_cast<uintptr_t>(once), symbol->st_size};
+	if (get && V8_MAJOR_VERSION == 10)
+		variables.push_back(Range{reinterpret_cast<uintptr_t>(reinterpret_cast<void *(*)()>(get)()), CODE_MANAGER_SIZE});
+}
+
+static bool holds_lock()
+{
+	for (const Range &range : variables)
+		for (uintptr_t at = (range.start + 7) & ~uintptr_t(7); at + sizeof(Lock) <= range.start + range.size; at += 8) {
+			const Lock *lock = reinterpret_cast<const Lock *>(at);
+			if (lock->owner == main_tid && (lock->state == 1 || lock->state == 2))
+				return true;
+		}
+	return false;
+}
+
+static bool prepares(uintptr_t stack)
+{
+	const uintptr_t *end = reinterpret_cast<const uintptr_t *>(engine.landing);
+	for (const uintptr_t *word = reinterpret_cast<const uintptr_t *>(stack & ~uintptr_t(7)); word < end; word++)
+		if (*word - call_once.start < call_once.size)
 			return true;
 	return false;
 }
 
-static void find_code_manager()
-{
-	void *get = dlsym(RTLD_DEFAULT, "_ZN2v88internal4wasm18GetWasmCodeManagerEv");
+static int hits_before_gc;
 
-	main_tid = static_cast<pid_t>(syscall(SYS_gettid));
-	if (get && V8_MAJOR_VERSION == 10)
-		code_manager = reinterpret_cast<const pid_t *>(reinterpret_cast<void *(*)()>(get)());
+static void gc_begins(Isolate *, v8::GCType, v8::GCCallbackFlags, void *)
+{
+	hits_before_gc = watch.hits.load();
+	watch.in_gc.store(1);
 }
 
-static void gc_begins(Isolate *, v8::GCType, v8::GCCallbackFlags, void *) { watch.in_gc.store(1); }
-static void gc_ends(Isolate *, v8::GCType, v8::GCCallbackFlags, void *) { watch.in_gc.store(0); }
+static void gc_ends(Isolate *, v8::GCType, v8::GCCallbackFlags, void *)
+{
+	watch.in_gc.store(0);
+	// That it did not listen meanwhile was not the script's fault.
+	watch.hits.store(hits_before_gc);
+}
 
 void watchdog_isolate(Isolate *isolate)
 {
@@ -96,10 +145,8 @@ void watchdog_isolate(Isolate *isolate)
 	watch.in_gc.store(0);
 	isolate->AddGCPrologueCallback(gc_begins, nullptr);
 	isolate->AddGCEpilogueCallback(gc_ends, nullptr);
-	if (native.empty()) {
-		dl_iterate_phdr(note_library, nullptr);
-		find_code_manager();
-	}
+	if (native.empty())
+		find_locks();
 }
 
 static bool within(uintptr_t pc, const void *start, size_t size)
@@ -124,29 +171,60 @@ static int kick_signal()
 	return SIGRTMAX - 3;
 }
 
+static bool within(uintptr_t pc, const std::vector<Range> &ranges)
+{
+	for (const Range &range : ranges)
+		if (pc - range.start < range.size)
+			return true;
+	return false;
+}
+
+static int64_t worked_us()
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return ts.tv_sec * INT64CONST(1000000) + ts.tv_nsec / 1000;
+}
+
+// A sample of where the script is.
+static void look(uintptr_t pc, uintptr_t stack)
+{
+	static int64_t looked_at;
+	int64_t worked = worked_us();
+	int weight = 0;
+
+	// A thread that waited for a processor had no chance to listen.
+	if (worked - looked_at < BETWEEN_HITS_US)
+		return;
+	looked_at = worked;
+	if (within(pc, builtins_at, builtins_size) || within(pc, compiled_at, compiled_size))
+		weight = HIT_GENERATED;
+	else if (within(pc, native))
+		weight = HIT_NATIVE;
+	else if (within(pc, icu))
+		weight = HIT_ICU;
+	if (weight == 0)
+		return;
+	int hits = watch.hits.fetch_add(weight) + weight;
+	if (hits >= ENOUGH_HITS && !holds_lock() && (hits >= PREPARING_HITS || !prepares(stack)))
+		engine_abandon(nullptr);
+}
+
 static void kicked(int, siginfo_t *, void *where)
 {
 	int saved = errno;
 	ucontext_t *at = static_cast<ucontext_t *>(where);
 #if defined(__x86_64__)
-	uintptr_t pc = static_cast<uintptr_t>(at->uc_mcontext.gregs[REG_RIP]);
+	uintptr_t pc = static_cast<uintptr_t>(at->uc_mcontext.gregs[REG_RIP]), stack = static_cast<uintptr_t>(at->uc_mcontext.gregs[REG_RSP]);
 #elif defined(__aarch64__)
-	uintptr_t pc = at->uc_mcontext.pc;
+	uintptr_t pc = at->uc_mcontext.pc, stack = at->uc_mcontext.sp;
 #else
-	uintptr_t pc = 0;
+	uintptr_t pc = 0, stack = 0;
 	(void) at;
 #endif
-	if (engine.landing && engine.isolate && watch.in_js.load() && !watch.in_gc.load() && watch.wanted_at.load() &&
-	    (must_stop() || engine.fatal)) {
-		int weight = 0;
-		if (within(pc, builtins_at, builtins_size) || within(pc, compiled_at, compiled_size))
-			weight = HIT_GENERATED;
-		for (const Range &range : native)
-			if (weight == 0 && pc - range.start < range.size)
-				weight = HIT_NATIVE;
-		if (weight && watch.hits.fetch_add(weight) + weight >= ENOUGH_HITS && !walks_stack())
-			engine_abandon(nullptr);
-	}
+	watch.kicked.store(0);
+	if (engine.landing && engine.isolate && watch.in_js.load() && watch.wanted_at.load() && (must_stop() || engine.fatal))
+		look(pc, stack);
 	errno = saved;
 }
 
@@ -201,7 +279,7 @@ static void *watchdog_main(void *)
 	int64_t before = now_ms();
 
 	while (!stopping.load()) {
-		struct timespec tick = {0, TICK_MS * 1000000L};
+		struct timespec tick = {0, (watch.wanted_at.load() ? HURRIED_TICK_MS : TICK_MS) * 1000000L};
 		nanosleep(&tick, nullptr);
 
 		int64_t now = now_ms();
@@ -217,7 +295,7 @@ static void *watchdog_main(void *)
 				watch.wanted_at.compare_exchange_strong(none, now);
 			}
 			int64_t wanted = watch.wanted_at.load();
-			if (wanted && now - wanted > PATIENCE_MS)
+			if (wanted && now - wanted > (watch.in_gc.load() ? GC_PATIENCE_MS : PATIENCE_MS) && !watch.kicked.exchange(1))
 				pthread_kill(main_thread, kick_signal());
 		} else if (entries != seen)
 			idle = 0;
