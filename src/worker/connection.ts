@@ -77,11 +77,11 @@ export function workerConnection(place: Place): ClientConfig {
 
 /**
  * Connection as a submitting role.
- * @param watchClient lets the server look four times a second whether this worker is still there, also within a long step: a step of
+ * @param watchClient lets the server look ten times a second whether this worker is still there, also within a long step: a step of
  *   a worker that died is then freed for others at once. Not every server's platform can.
  */
 export function roleConnection(place: Place, role: string, watchClient: boolean): ClientConfig {
-  return connection(place, role, null, watchClient ? ['-c client_connection_check_interval=250'] : []);
+  return connection(place, role, null, watchClient ? ['-c client_connection_check_interval=100'] : []);
 }
 
 function connection(place: Place, user: string, password: string | null, options: readonly string[]): ClientConfig {

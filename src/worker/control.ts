@@ -21,6 +21,8 @@ import { whyIncompatible, whyPartial } from './versions.ts';
 const QUERY_TIMEOUT = 15_000;
 /** The longest pause between two tries, in ms: work goes on within a second of the server accepting connections. */
 const LONGEST_PAUSE = 350;
+/** A reading of the agenda is followed by a pause of at least so many times as long: with thousands of roles it takes long. */
+const SWEEP_SHARE = 20;
 /** ms between two log lines about a server that stays away. */
 const REMIND = 60_000;
 
@@ -30,7 +32,7 @@ export interface ControlOptions {
   readonly version: string;
   /** This worker's row in df._worker_epoch. */
   readonly epoch: string;
-  /** ms between two readings of the agenda. */
+  /** ms between two readings of the agenda, when it is read fast. */
   readonly sweep: number;
   /** True: the first trouble ends the run, instead of being waited out. */
   readonly impatient: boolean;
@@ -224,7 +226,10 @@ export class Control {
         }
         if (this.#agendaAsked) {
           this.#agendaAsked = false;
-          this.#events.agenda(await readAgenda(client));
+          const asked = clock.now();
+          const rows = await readAgenda(client);
+          sweepAt = Math.max(sweepAt, asked + SWEEP_SHARE * (clock.now() - asked));
+          this.#events.agenda(rows);
         }
         if (!this.#agendaAsked) await this.#rest(Math.min(sweepAt, beatAt) - clock.now());
       }

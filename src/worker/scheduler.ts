@@ -10,8 +10,8 @@
  * - A wake goes to a warm seat at once. Without one, a first seat is opened at once; with all seats busy a further one only
  *   after HESITATION, since most calls end within that time and the seat that comes free takes the wake.
  * - A call that ends with work left asks for its seat and one more; so a lane with much due work doubles up to its limit.
- * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE one more seat looks.
- *   It ends with nothing found, or is inside a long step in its turn and the next one looks.
+ * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE as many more seats look as
+ *   are inside. They end with nothing found, or are inside long steps in their turn and the next ones look.
  * - An external step takes a seat like a session, and a lane that asks for both gets them by turns.
  * - Fairness: of the lanes that ask, the one with the fewest seats at work, then the one served longest ago. Calls are slices of
  *   bounded time, and shorter ones when seats are scarce, so the next turn is never far.
@@ -188,7 +188,8 @@ export class Scheduler {
       }
       if (lane.probeAt <= now) {
         lane.probeAt = NEVER;
-        if (countActive(lane.seats) > 0) this.#ask(lane, 1, now - HESITATION);
+        const inside = countActive(lane.seats);
+        if (inside > 0) this.#ask(lane, inside, now - HESITATION);
       }
       this.#forgetIfEmpty(lane, now);
     }

@@ -8,7 +8,7 @@ const TIMES = 4;
 test('the steps of killed workers are taken over', async (t) => {
   t.timeout(180_000);
   const report = await hunt({
-    seed: 31, seconds: 60, workers: 2, rate: 2, shapes: SHAPES.filter(({ name }) => name === 'long'), say: (line) => t.log(line),
+    seed: 31, seconds: 60, workers: 2, rate: 0.7, shapes: SHAPES.filter(({ name }) => name === 'long'), say: (line) => t.log(line),
     instead: async (_world, crew, adversary) => {
       for (let k = 0; k < 3 * TIMES && adversary.takeovers.count < TIMES; k += 1) {
         await crew.ready();

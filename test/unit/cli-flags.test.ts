@@ -9,7 +9,7 @@ const read = (...args: string[]) => readWorkerCommand(args, ENVIRONMENT, '0.2.2'
 test('without flags the worker has its defaults', (t) => {
   t.like(read(), {
     logLevel: 'info', logFormat: 'json',
-    options: { version: '0.2.2', maxConnections: null, maxPerRole: null, idle: 60_000, grace: 10_000, sweep: 500, once: false },
+    options: { version: '0.2.2', maxConnections: null, maxPerRole: null, idle: 60_000, grace: 10_000, sweep: 250, once: false },
   });
 });
 

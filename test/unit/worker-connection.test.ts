@@ -59,7 +59,7 @@ test('a role\'s connection is the worker\'s but for the user, and never has its 
   t.is(await ask(workerConnection(place).password), 'secret');
   const role = roleConnection(place, 'Role "x"', true);
   t.like(role, { host: 'h', port: 1, database: 'd', user: 'Role "x"', application_name: 'pg_durable worker' });
-  t.is(role.options, '-c a=b -c client_connection_check_interval=250');
+  t.is(role.options, '-c a=b -c client_connection_check_interval=100');
   t.is(roleConnection(place, 'x', false).options, '-c a=b');
   const missing = await t.throwsAsync(ask(role.password), { instanceOf: PasswordMissing });
   t.regex(missing?.message ?? '', /asks "Role "x"" for a password.*h:1:d:Role "x"/);
