@@ -271,7 +271,7 @@ Local<v8::ObjectTemplate> api_global_template(Isolate *iso)
 
 void api_forget()
 {
-	global_template.Empty();
+	forget(global_template);
 }
 
 bool api_install(Local<Context>)

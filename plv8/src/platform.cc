@@ -97,11 +97,11 @@ public:
 	bool NonNestableDelayedTasksEnabled() const override { return true; }
 #if V8_NEWER(11, 8)
 protected:
-	void PostTaskImpl(std::unique_ptr<v8::Task>, const v8::SourceLocation &) override {}
-	void PostNonNestableTaskImpl(std::unique_ptr<v8::Task>, const v8::SourceLocation &) override {}
-	void PostDelayedTaskImpl(std::unique_ptr<v8::Task>, double, const v8::SourceLocation &) override {}
-	void PostNonNestableDelayedTaskImpl(std::unique_ptr<v8::Task>, double, const v8::SourceLocation &) override {}
-	void PostIdleTaskImpl(std::unique_ptr<v8::IdleTask>, const v8::SourceLocation &) override {}
+	void PostTaskImpl(std::unique_ptr<v8::Task>, const v8::SourceLocation &) {}
+	void PostNonNestableTaskImpl(std::unique_ptr<v8::Task>, const v8::SourceLocation &) {}
+	void PostDelayedTaskImpl(std::unique_ptr<v8::Task>, double, const v8::SourceLocation &) {}
+	void PostNonNestableDelayedTaskImpl(std::unique_ptr<v8::Task>, double, const v8::SourceLocation &) {}
+	void PostIdleTaskImpl(std::unique_ptr<v8::IdleTask>, const v8::SourceLocation &) {}
 #endif
 };
 

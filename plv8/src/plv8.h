@@ -63,6 +63,12 @@ using v8::String;
 using v8::TryCatch;
 using v8::Value;
 
+// Lets go of a handle whose isolate was given up, which cannot be told.
+template <class T> void forget(Global<T> &handle)
+{
+	new (&handle) Global<T>();
+}
+
 struct Proc;
 struct World;
 struct TypeInfo;

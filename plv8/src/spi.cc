@@ -97,8 +97,8 @@ void spi_forget()
 			orphans.push_back(plan->plan);
 	plans.clear();
 	dropped.clear();
-	plan_class.Empty();
-	cursor_class.Empty();
+	forget(plan_class);
+	forget(cursor_class);
 }
 
 // --------------------------------------------------------------------------------------------- parameters

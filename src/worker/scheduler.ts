@@ -120,6 +120,7 @@ export class Scheduler {
       return;
     }
     lane.probeAt = NEVER;
+    lane.looks = 0;
     // What woke us after the call began may have come after its last look.
     lane.demand = lane.wokenTurn > turn ? 1 : 0;
   }
@@ -188,8 +189,8 @@ export class Scheduler {
       }
       if (lane.probeAt <= now) {
         lane.probeAt = NEVER;
-        const inside = countActive(lane.seats);
-        if (inside > 0) this.#ask(lane, inside, now - HESITATION);
+        lane.looks = countActive(lane.seats);
+        this.#look(lane, now);
       }
       this.#forgetIfEmpty(lane, now);
     }
@@ -268,6 +269,7 @@ export class Scheduler {
     const { lane } = seat;
     this.#served(lane, now);
     lane.probeAt = now + PROBE;
+    this.#look(lane, now);
     seat.turn = lane.servedTurn;
     this.#become(seat, 'busy', now);
     const scarce = asking > 1 || countActive(this.#seats.values()) >= this.#limits.busy;
@@ -330,6 +332,13 @@ export class Scheduler {
       lane.openFrom = seats === 1 && countActive(lane.seats) > 0 ? now + HESITATION : now;
     }
     lane.demand = Math.max(lane.demand, Math.min(seats, this.#limits.perRole));
+  }
+
+  /** Asks for the next of the seats that are to look behind long steps. */
+  #look(lane: Lane, now: number): void {
+    if (lane.looks === 0) return;
+    lane.looks -= 1;
+    this.#ask(lane, 1, now - HESITATION);
   }
 
   /** Events in their order, finer than any clock. */
