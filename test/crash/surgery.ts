@@ -32,6 +32,6 @@ export function splitCheckpoint(world: World): Promise<void> {
 export function dropClaimLock(world: World): Promise<void> {
   return operate(world, '_df.bundle', [
     ['ORDER BY d.due_at LIMIT $4 FOR UPDATE SKIP LOCKED', 'ORDER BY d.due_at LIMIT $4'],
-    [/AND d\.due_at <= to_timestamp\(\$4\)\s+FOR UPDATE SKIP LOCKED/g, 'AND d.due_at <= to_timestamp($4)'],
+    [/AND coalesce\(d\.due_at <= to_timestamp\(\$4\), false\)\s+FOR UPDATE SKIP LOCKED/g, 'AND coalesce(d.due_at <= to_timestamp($4), false)'],
   ]);
 }
