@@ -18,6 +18,9 @@
 
 #include <v8.h>
 #include <libplatform/libplatform.h>
+#if V8_MAJOR_VERSION < 10 || V8_MAJOR_VERSION > 12
+#error "V8 10 to 12 are known (Node.js 18 to 23): name a libnode of theirs by V8_INCLUDE and V8_LIBDIR"
+#endif
 
 #include <atomic>
 #include <csetjmp>
@@ -113,9 +116,9 @@ struct Landing {
 };
 // Gives the isolate up and leaves for the innermost landing, from any point inside V8. With no error, the landing finds
 // out which interrupt it was.
-void engine_abandon(ErrorData *err) pg_attribute_noreturn();
+[[noreturn]] void engine_abandon(ErrorData *err);
 // Leaves all JavaScript frames for the innermost landing, whose call ends with the error (or one of its own).
-void engine_land(ErrorData *err) pg_attribute_noreturn();
+[[noreturn]] void engine_land(ErrorData *err);
 ErrorData *engine_recover(Landing *landing);
 
 // Runs one entry from PostgreSQL, f(), which returns its error; lands here when the isolate is lost, as it is by an error
@@ -231,7 +234,7 @@ inline bool stopped() { return engine.fatal.load() != nullptr || engine.out_of_m
 // What ended the script: the fatal error, or what TryCatch holds. Never NULL; clears the termination.
 ErrorData *take_error(TryCatch &caught, Local<Context> context, const char *function_name);
 // Raises it. Called from frames without destructors only.
-void raise_error(ErrorData *err) pg_attribute_noreturn();
+[[noreturn]] void raise_error(ErrorData *err);
 
 // ---------------------------------------------------------------------------------------------- string.cc
 
