@@ -34,7 +34,7 @@ const FLAGS = {
   },
   sweep: {
     value: 'SECONDS', read: duration(0.1, 3600),
-    help: 'How often to ask the server what is due, besides being notified. 0.1 to 3600, default 0.25. What a worker that died has left is found so. Where the answer takes long, it is asked for less often.',
+    help: 'How often to ask the server what is due, besides being notified. 0.1 to 3600, default 0.25. What a worker that died has left is found so. Where the answer takes long, it is asked for every second.',
   },
   once: { help: 'Do what is due now, then exit. Timers and signals are not waited for; trouble with the server is an error.' },
   'log-level': { value: 'LEVEL', read: oneOf(LOG_LEVELS), help: `How much to log on stderr: ${LOG_LEVELS.join(', ')}. Default info.` },

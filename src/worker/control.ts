@@ -21,8 +21,9 @@ import { whyIncompatible, whyPartial } from './versions.ts';
 const QUERY_TIMEOUT = 15_000;
 /** The longest pause between two tries, in ms: work goes on within a second of the server accepting connections. */
 const LONGEST_PAUSE = 350;
-/** A reading of the agenda is followed by a pause of at least so many times as long: with thousands of roles it takes long. */
-const SWEEP_SHARE = 20;
+/** A reading of the agenda that takes long, with thousands of roles, is followed by a pause of so many times as long, up to a second. */
+const SWEEP_SHARE = 10;
+const LONGEST_SWEEP = 1000;
 /** ms between two log lines about a server that stays away. */
 const REMIND = 60_000;
 
@@ -211,6 +212,7 @@ export class Control {
       if (partial !== null) log.warn('extension.older', { message: partial });
       this.#events.ready(settings, partial === null);
       let sweepAt = clock.now();
+      let before = 0;
       let beatAt = clock.now() + this.#heartbeat;
       while (!this.#stopping) {
         const now = clock.now();
@@ -228,7 +230,10 @@ export class Control {
           this.#agendaAsked = false;
           const asked = clock.now();
           const rows = await readAgenda(client);
-          sweepAt = Math.max(sweepAt, asked + SWEEP_SHARE * (clock.now() - asked));
+          // The faster of two: the first finds cold caches, and any may have waited for a processor.
+          const took = clock.now() - asked;
+          sweepAt = Math.max(sweepAt, asked + Math.min(SWEEP_SHARE * Math.min(took, before), LONGEST_SWEEP));
+          before = took;
           this.#events.agenda(rows);
         }
         if (!this.#agendaAsked) await this.#rest(Math.min(sweepAt, beatAt) - clock.now());
