@@ -31,8 +31,6 @@ export interface Lane {
   retryFrom: number;
   reopenFrom: number;
   probeAt: number;
-  /** How many more seats are to look behind long steps, one after the other. */
-  looks: number;
   nextDue: number;
   /** Since when an external step waits to be run; NEVER when none is known to be due. */
   externalSince: number;
@@ -49,7 +47,7 @@ export const NEVER = Number.POSITIVE_INFINITY;
 export function newLane(role: number): Lane {
   return {
     role, seats: new Set(), demand: 0, demandSince: 0, wokenTurn: 0, openFrom: 0, retryFrom: 0, reopenFrom: 0,
-    probeAt: NEVER, looks: 0, nextDue: NEVER, externalSince: NEVER, externalFrom: 0, externalTurn: 0, servedTurn: 0,
+    probeAt: NEVER, nextDue: NEVER, externalSince: NEVER, externalFrom: 0, externalTurn: 0, servedTurn: 0,
   };
 }
 

@@ -10,8 +10,8 @@
  * - A wake goes to a warm seat at once. Without one, a first seat is opened at once; with all seats busy a further one only
  *   after HESITATION, since most calls end within that time and the seat that comes free takes the wake.
  * - A call that ends with work left asks for its seat and one more; so a lane with much due work doubles up to its limit.
- * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE as many more seats look as
- *   are inside. They end with nothing found, or are inside long steps in their turn and the next ones look.
+ * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE one more seat looks.
+ *   It ends with nothing found, or is inside a long step in its turn and the next one looks.
  * - An external step takes a seat like a session, and a lane that asks for both gets them by turns.
  * - Fairness: of the lanes that ask, the one with the fewest seats at work, then the one served longest ago. Calls are slices of
  *   bounded time, and shorter ones when seats are scarce, so the next turn is never far.
@@ -120,7 +120,6 @@ export class Scheduler {
       return;
     }
     lane.probeAt = NEVER;
-    lane.looks = 0;
     // What woke us after the call began may have come after its last look.
     lane.demand = lane.wokenTurn > turn ? 1 : 0;
   }
@@ -189,8 +188,7 @@ export class Scheduler {
       }
       if (lane.probeAt <= now) {
         lane.probeAt = NEVER;
-        lane.looks = countActive(lane.seats);
-        this.#look(lane, now);
+        if (countActive(lane.seats) > 0) this.#ask(lane, 1, now - HESITATION);
       }
       this.#forgetIfEmpty(lane, now);
     }
@@ -269,7 +267,6 @@ export class Scheduler {
     const { lane } = seat;
     this.#served(lane, now);
     lane.probeAt = now + PROBE;
-    this.#look(lane, now);
     seat.turn = lane.servedTurn;
     this.#become(seat, 'busy', now);
     const scarce = asking > 1 || countActive(this.#seats.values()) >= this.#limits.busy;
@@ -332,13 +329,6 @@ export class Scheduler {
       lane.openFrom = seats === 1 && countActive(lane.seats) > 0 ? now + HESITATION : now;
     }
     lane.demand = Math.max(lane.demand, Math.min(seats, this.#limits.perRole));
-  }
-
-  /** Asks for the next of the seats that are to look behind long steps. */
-  #look(lane: Lane, now: number): void {
-    if (lane.looks === 0) return;
-    lane.looks -= 1;
-    this.#ask(lane, 1, now - HESITATION);
   }
 
   /** Events in their order, finer than any clock. */

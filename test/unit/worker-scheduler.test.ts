@@ -82,27 +82,6 @@ test('behind a long step one more session looks; when it finds nothing no other 
   t.is(scheduler.counts.open, 2);
 });
 
-test('behind long steps as many more sessions look as are inside, one after the other', (t) => {
-  const { scheduler } = withOneBusy({ ...LIMITS, open: 9, busy: 9, perRole: 9 });
-  const opens = (now: number): number => {
-    const open = drain(scheduler, now).filter(({ kind }) => kind === 'open');
-    for (const one of open) scheduler.opened(seatOf(one), now);
-    return open.length;
-  };
-  let now = 0;
-  const grown: number[] = [];
-  for (let round = 0; round < 4; round += 1) {
-    now += PROBE;
-    let more = 0;
-    for (let last = opens(now); last > 0; last = opens(now)) {
-      t.is(last, 1);
-      more += last;
-    }
-    grown.push(more);
-  }
-  t.deepEqual(grown, [1, 2, 4, 1], 'and the limit');
-});
-
 test('due work that nobody is at gets one more session, though all sessions of the role are inside long steps', (t) => {
   const { scheduler } = withOneBusy({ ...LIMITS, idle: 100 });
   const probe = drain(scheduler, PROBE);
