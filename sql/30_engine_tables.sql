@@ -87,23 +87,6 @@ CREATE TABLE _df.rounds (
 );
 COMMENT ON TABLE _df.rounds IS 'Rounds of a root loop that ended by going round again.';
 
-CREATE TABLE _df.revisits (
-    instance_id  varchar(8)  PRIMARY KEY,
-    role         oid         NOT NULL
-);
-CREATE INDEX revisits_role ON _df.revisits (role);
-COMMENT ON TABLE _df.revisits IS 'Instances of which a branch was locked by somebody''s search for work when a signal or a cancellation came. The role''s next claim sees to them.';
-
--- What df.start reads, instead of df.vars: whoever may write variables of their own may also lock that whole table, and
--- would hold up every start of others.
-CREATE TABLE _df.variables (
-    owner  oid   NOT NULL,
-    name   text  NOT NULL,
-    value  text,
-    PRIMARY KEY (owner, name)
-);
-COMMENT ON TABLE _df.variables IS 'A copy of df.vars, kept by its triggers.';
-
 -- A role may read what its own instances left in the engine; nobody but the owner may write.
 ALTER TABLE _df.runs ENABLE ROW LEVEL SECURITY;
 CREATE POLICY runs_user_isolation ON _df.runs FOR SELECT

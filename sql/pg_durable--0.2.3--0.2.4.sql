@@ -57,22 +57,7 @@ COMMENT ON COLUMN _df.http_claims.token IS 'Names this claim: whoever finishes a
 -- Workers look for requests of all roles together. The predicate names no column that a moving branch changes.
 CREATE INDEX branches_outside ON _df.branches (due_at) WHERE external;
 
-CREATE TABLE _df.revisits (
-    instance_id  varchar(8)  PRIMARY KEY,
-    role         oid         NOT NULL
-);
-CREATE INDEX revisits_role ON _df.revisits (role);
-COMMENT ON TABLE _df.revisits IS 'Instances of which a branch was locked by somebody''s search for work when a signal or a cancellation came. The role''s next claim sees to them.';
-
--- What df.start reads, instead of df.vars: whoever may write variables of their own may also lock that whole table, and
--- would hold up every start of others.
-CREATE TABLE _df.variables (
-    owner  oid   NOT NULL,
-    name   text  NOT NULL,
-    value  text,
-    PRIMARY KEY (owner, name)
-);
-COMMENT ON TABLE _df.variables IS 'A copy of df.vars, kept by its triggers.';
+-- @file 32_revisits_and_variables.sql
 
 -- Requests that have been waiting: so far they were in one phase with statements for connections of their own.
 UPDATE _df.branches b SET phase = 'http', seq = b.seq OPERATOR(pg_catalog.+) 1
