@@ -42,13 +42,12 @@ static const int PREPARING_HITS = 400;
 static const int QUIET = 200;  // ticks without JavaScript before the thread sleeps
 
 static pthread_t main_thread;
-static const void *builtins_at, *compiled_at;
-static size_t builtins_size, compiled_size;
-
 struct Range {
 	uintptr_t start;
 	size_t size;
+	bool holds(uintptr_t address) const { return address - start < size; }
 };
+static Range builtins, compiled;        // what V8 generated: at its build, and in this process
 static std::vector<Range> native, icu;  // text of libnode, of ICU
 static std::vector<Range> variables;    // and what they write to
 
@@ -87,7 +86,6 @@ struct Lock {
 static void find_locks()
 {
 	void *get = dlsym(RTLD_DEFAULT, "_ZN2v88internal4wasm18GetWasmCodeManagerEv");
-
 	void *once = dlsym(RTLD_DEFAULT, "_ZN2v84base12CallOnceImplEPSt6atomicIhESt8functionIFvvEE");
 	Dl_info about;
 	const ElfW(Sym) *symbol = nullptr;
@@ -115,7 +113,7 @@ static bool prepares(uintptr_t stack)
 {
 	const uintptr_t *end = reinterpret_cast<const uintptr_t *>(engine.landing);
 	for (const uintptr_t *word = reinterpret_cast<const uintptr_t *>(stack & ~uintptr_t(7)); word < end; word++)
-		if (*word - call_once.start < call_once.size)
+		if (call_once.holds(*word))
 			return true;
 	return false;
 }
@@ -137,21 +135,18 @@ static void gc_ends(Isolate *, v8::GCType, v8::GCCallbackFlags, void *)
 
 void watchdog_isolate(Isolate *isolate)
 {
+	const void *embedded = nullptr;
 	void *code = nullptr;
 	main_thread = pthread_self();
-	isolate->GetEmbeddedCodeRange(&builtins_at, &builtins_size);
-	isolate->GetCodeRange(&code, &compiled_size);
-	compiled_at = code;
+	isolate->GetEmbeddedCodeRange(&embedded, &builtins.size);
+	builtins.start = reinterpret_cast<uintptr_t>(embedded);
+	isolate->GetCodeRange(&code, &compiled.size);
+	compiled.start = reinterpret_cast<uintptr_t>(code);
 	watch.in_gc.store(0);
 	isolate->AddGCPrologueCallback(gc_begins, nullptr);
 	isolate->AddGCEpilogueCallback(gc_ends, nullptr);
 	if (native.empty())
 		find_locks();
-}
-
-static bool within(uintptr_t pc, const void *start, size_t size)
-{
-	return pc - reinterpret_cast<uintptr_t>(start) < size;
 }
 
 static bool timed_out()
@@ -174,15 +169,15 @@ static int kick_signal()
 static bool within(uintptr_t pc, const std::vector<Range> &ranges)
 {
 	for (const Range &range : ranges)
-		if (pc - range.start < range.size)
+		if (range.holds(pc))
 			return true;
 	return false;
 }
 
-static int64_t worked_us()
+static int64_t clock_us(clockid_t clock)
 {
 	struct timespec ts;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	clock_gettime(clock, &ts);
 	return ts.tv_sec * INT64CONST(1000000) + ts.tv_nsec / 1000;
 }
 
@@ -190,14 +185,14 @@ static int64_t worked_us()
 static void look(uintptr_t pc, uintptr_t stack)
 {
 	static int64_t looked_at;
-	int64_t worked = worked_us();
+	int64_t worked = clock_us(CLOCK_THREAD_CPUTIME_ID);
 	int weight = 0;
 
 	// A thread that waited for a processor had no chance to listen.
 	if (worked - looked_at < BETWEEN_HITS_US)
 		return;
 	looked_at = worked;
-	if (within(pc, builtins_at, builtins_size) || within(pc, compiled_at, compiled_size))
+	if (builtins.holds(pc) || compiled.holds(pc))
 		weight = HIT_GENERATED;
 	else if (within(pc, native))
 		weight = HIT_NATIVE;
@@ -267,9 +262,7 @@ static void on_interrupt(Isolate *isolate, void *)
 
 static int64_t now_ms()
 {
-	struct timespec ts;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64CONST(1000) + ts.tv_nsec / 1000000;
+	return clock_us(CLOCK_MONOTONIC) / 1000;
 }
 
 static void *watchdog_main(void *)
