@@ -2,7 +2,7 @@
 # run.sh [file …]: runs the regression suite of the language handler (all files without arguments) in a private,
 # throw-away cluster on a socket, with whatever `plv8` the server has installed: ours or stock.
 #
-# A file is SQL for psql, or a hunt_*.sh that makes a cluster of its own. Each SQL file gets a database and a session of
+# A file is SQL for psql, or a script that brings all it needs along. Each SQL file gets a database and a session of
 # its own and prints TAP; a file also fails when psql or the server dies, when its plan is not reached, or when it takes
 # longer than PLV8_TEST_SECONDS (default 300). Each line ends with the seconds it took; the last one has the totals.
 # PG_CONFIG names the server (default pg_config). As root the cluster runs as PLV8_TEST_USER (default postgres).
@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cluster.sh"
 
 if [ $# -eq 0 ]; then
-	set -- "$here"/[0-9]*.sql "$here"/hunt_*.sql "$here"/hunt_*.sh
+	set -- "$here"/[0-9]*.{sql,sh} "$here"/hunt_*.{sql,sh}
 fi
 
 start_cluster "" || exit 1
