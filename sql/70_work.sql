@@ -29,6 +29,7 @@ DECLARE
     detail_    text;
     hint_      text;
     context_   text;
+    plain      boolean;
     own_temp   oid[] := '{}';
     leftover   text;
     settings   text[];
@@ -64,12 +65,16 @@ BEGIN
         RESET ALL;
     END IF;
     PERFORM pg_catalog.set_config('df.in_workflow', 'true', false);
+    SELECT pg_catalog.bool_and(s.setting IN ('read committed', 'off')) INTO plain
+    FROM pg_catalog.pg_settings s
+    WHERE s.name IN ('transaction_isolation', 'transaction_read_only', 'default_transaction_isolation', 'default_transaction_read_only');
 
     <<batches>>
     LOOP
-        -- The engine locks rows and skips locked ones, which needs READ COMMITTED whatever the role's default is.
-        IF pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.<>) 'read committed'
-            OR pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.<>) 'off' THEN
+        -- The engine locks rows and skips locked ones, which needs READ COMMITTED whatever the role's default is. That can be
+        -- said in a new transaction only, before anything is looked at.
+        IF NOT plain THEN
+            COMMIT;
             SET TRANSACTION ISOLATION LEVEL READ COMMITTED READ WRITE;
         END IF;
         SELECT c.state, c.statements, c.modes, c.shared, c.next_due INTO batch

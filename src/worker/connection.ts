@@ -70,9 +70,9 @@ export function describePlace(place: Place): string {
   return `${place.user}@${place.host}:${place.port}/${place.database}`;
 }
 
-/** Connection of the worker itself. */
+/** Connection of the worker itself. Its calls lock rows and skip locked ones, whatever the database's defaults are. */
 export function workerConnection(place: Place): ClientConfig {
-  return connection(place, place.user, place.password, []);
+  return connection(place, place.user, place.password, ['-c default_transaction_isolation=read\\ committed', '-c default_transaction_read_only=off']);
 }
 
 /**

@@ -29,7 +29,7 @@ export type Connect = (place: Place) => ClientConfig;
  */
 export async function runExternal(place: Place, connect: Connect, claimed: () => void, signal: AbortSignal): Promise<boolean> {
   return withClient(connect(place), signal, async (engine) => {
-    await engine.query('SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; BEGIN');
+    await engine.query('SET idle_in_transaction_session_timeout = 0; SET statement_timeout = 0; BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
     const step = await claimExternal(engine);
     if (step === null) {
       await engine.query('COMMIT');

@@ -76,9 +76,7 @@ export function warmest(seats: Iterable<Seat>): Seat | undefined {
   return latest;
 }
 
-/** The warm seat that has been idle for longest. */
-export function coldest(seats: Iterable<Seat>): Seat | undefined {
-  let oldest: Seat | undefined;
-  for (const seat of seats) if (seat.state === 'idle' && (oldest === undefined || seat.since < oldest.since)) oldest = seat;
-  return oldest;
+/** Orders seats by how long they have been as they are, the longest first. */
+export function byAge(a: Seat, b: Seat): number {
+  return a.since - b.since;
 }

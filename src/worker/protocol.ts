@@ -1,7 +1,7 @@
 /**
  * Every statement that the worker sends, in one place: its half of the protocol with the extension.
  *
- * As the submitter, and nothing else: `CALL df.work(max_seconds => …, dedicated => true)`, and CLEAN.
+ * As the submitter, and nothing else: `CALL df.work(max_seconds => …, dedicated => true)`, PREPARE before the first, and CLEAN.
  * As the worker's user: `_df.agenda()`, `_df.fail_role()`, `_df.heartbeat()`, `_df.retire()`, `_df.sweep_retention()`, LISTEN.
  *
  * The worker's user is powerful, so its calls of `_df` are guarded: each is an expression over pg_extension's row, evaluated
@@ -17,6 +17,13 @@ export const CHANNEL = 'pg_durable';
 /** What DISCARD ALL does, but for plans, which are the reason to keep a session warm, and in one message. */
 export const CLEAN = `CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DEALLOCATE ALL; UNLISTEN *; \
 SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD SEQUENCES; DISCARD TEMP`;
+
+/**
+ * A claim of no step at all: the server starts its JavaScript, loads the engine and plans the search, which takes ten times as long
+ * as a call of df.work does afterwards.
+ */
+export const PREPARE = `BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+SELECT FROM _df.claim(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()), 0); COMMIT`;
 
 /** What CALL df.work returns. */
 export interface WorkResult {

@@ -13,16 +13,21 @@
  * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE one more seat looks.
  *   It ends with nothing found, or is inside a long step in its turn and the next one looks.
  * - An external step takes a seat like a session, and a lane that asks for both gets them by turns.
+ * - When no further session may be opened, a warm one of another role is closed for a role's first at once. For a further one only if
+ *   it has not been used for SETTLED, or its role has more sessions all the same, or the asking has gone on for SETTLED: a new session
+ *   costs many times what a call does, and roles whose calls last would else close each other's sessions all the time.
  * - Fairness: of the lanes that ask, the one with the fewest seats at work, then the one served longest ago. Calls are slices of
  *   bounded time, and shorter ones when seats are scarce, so the next turn is never far.
  */
 import type { Decision, Limits, Outcome } from './decision.ts';
-import { anyIs, asksForExternal, coldest, countActive, NEVER, newLane, warmest, type Lane, type Seat, type SeatState } from './lane.ts';
+import { anyIs, asksForExternal, byAge, countActive, NEVER, newLane, warmest, type Lane, type Seat, type SeatState } from './lane.ts';
 
 /** ms that a wake waits for a busy seat before a further one is opened. */
 export const HESITATION = 10;
 /** ms after which a call counts as inside a long step. */
 export const PROBE = 100;
+/** ms of not being used after which a warm session may be closed for another role's further one, and of asking after which any may. */
+export const SETTLED = 500;
 /** ms between two reports that a role's work is starved. */
 export const STARVED_AGAIN = 1000;
 /** Length of one call in ms, when there are seats to spare and when there are not. */
@@ -164,7 +169,7 @@ export class Scheduler {
 
   /** Asks that the longest-idle warm session be closed, to free a connection of the server; null if none is warm. */
   evict(now: number): Decision | null {
-    const victim = coldest(this.#seats.values());
+    const victim = this.#warm().sort(byAge)[0];
     return victim === undefined ? null : this.#close(victim, now);
   }
 
@@ -202,12 +207,14 @@ export class Scheduler {
     let at = NEVER;
     for (const seat of this.#seats.values()) if (seat.state === 'idle') at = Math.min(at, seat.since + this.#limits.idle);
     if (this.#suspended || this.#stopping) return at;
+    const full = this.#seats.size >= this.#limits.open;
     for (const lane of this.#lanes.values()) {
       at = Math.min(at, lane.nextDue, lane.probeAt, lane.externalSince + this.#limits.acquireTimeout);
       if (lane.externalSince !== NEVER && lane.externalFrom > now) at = Math.min(at, lane.externalFrom);
       if (lane.demand === 0) continue;
       at = Math.min(at, lane.demandSince + this.#limits.acquireTimeout);
       for (const from of [lane.openFrom, lane.retryFrom, lane.reopenFrom]) if (from > now) at = Math.min(at, from);
+      if (full) for (const { since } of [{ since: lane.demandSince }, ...this.#warm()]) if (since + SETTLED > now) at = Math.min(at, since + SETTLED);
     }
     return at;
   }
@@ -248,19 +255,28 @@ export class Scheduler {
     if (now < lane.openFrom || now < lane.reopenFrom || lane.seats.size >= this.#limits.perRole) return null;
     // One at a time: the seat that is being opened will take the wake, and asks for another if there is more.
     if (anyIs('opening', lane.seats)) return null;
-    return this.#seats.size < this.#limits.open ? this.#open(lane, now) : this.#makeRoom(now);
+    return this.#seats.size < this.#limits.open ? this.#open(lane, now) : this.#makeRoom(lane, now);
   }
 
   #runExternal(lane: Lane, now: number): Decision | null {
-    if (this.#seats.size >= this.#limits.open) return this.#makeRoom(now);
+    if (this.#seats.size >= this.#limits.open) return this.#makeRoom(null, now);
     lane.externalSince = NEVER;
     lane.externalTurn = lane.servedTurn = this.#nextTurn();
     return { kind: 'external', seat: this.#newSeat(lane, 'external', now).id, role: lane.role };
   }
 
-  /** Closes a warm session for one that is needed more. */
-  #makeRoom(now: number): Decision | null {
-    return anyIs('closing', this.#seats.values()) ? null : this.evict(now);
+  /** Closes a warm session for a session of the lane, or for an external step (null): of the lane that has most, the one used longest ago. */
+  #makeRoom(lane: Lane | null, now: number): Decision | null {
+    if (anyIs('closing', this.#seats.values())) return null;
+    const urgent = lane === null || lane.seats.size === 0 || now >= lane.demandSince + SETTLED;
+    const [victim] = this.#warm()
+      .filter((seat) => urgent || now >= seat.since + SETTLED || seat.lane.seats.size > lane.seats.size + 1)
+      .sort((a, b) => b.lane.seats.size - a.lane.seats.size || byAge(a, b));
+    return victim === undefined ? null : this.#close(victim, now);
+  }
+
+  #warm(): Seat[] {
+    return [...this.#seats.values()].filter(({ state }) => state === 'idle');
   }
 
   #run(seat: Seat, asking: number, now: number): Decision {

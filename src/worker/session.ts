@@ -7,7 +7,7 @@
 import pg from 'pg';
 import type { ClientConfig } from 'pg';
 import { sendCancel, type CancelKey } from './cancel.ts';
-import { callWork, CLEAN, type WorkResult } from './protocol.ts';
+import { callWork, CLEAN, PREPARE, type WorkResult } from './protocol.ts';
 
 export class Session {
   readonly #client: pg.Client;
@@ -54,6 +54,14 @@ export class Session {
   onLost(lost: (error: Error) => void): void {
     this.#lost = lost;
     if (this.#ended) lost(this.#cause ?? new Error('connection terminated'));
+  }
+
+  /**
+   * Gets the session ready for its first call, so that this one takes no longer than any other.
+   * @throws what a call throws (see classifyCall)
+   */
+  async prepare(): Promise<void> {
+    await this.#client.query(PREPARE);
   }
 
   /**

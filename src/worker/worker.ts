@@ -233,7 +233,15 @@ export class Worker {
       const began = this.#clock.now();
       const { place } = this.#options;
       const session = await Session.open({ ...roleConnection(place, name, this.#watchClient), host: place.host, port: place.port });
-      this.#opened(seat, role, session, this.#clock.now() - began);
+      try {
+        // A part of its opening, so that no other one is opened behind it as behind a long step.
+        await session.prepare();
+        this.#opened(seat, role, session, this.#clock.now() - began);
+      } catch (error) {
+        session.close();
+        this.#scheduler.closed(seat);
+        await this.#callFailed(role, error);
+      }
     } catch (error) {
       this.#scheduler.closed(seat);
       await this.#connectFailed('session.not_opened', role, error);

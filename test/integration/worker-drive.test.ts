@@ -56,6 +56,14 @@ test.serial('a warm session takes the next work, and no other is opened', async 
   t.is(activity?.name, 'pg_durable worker');
 });
 
+test.serial('a session that takes long to get ready is not taken for one that is inside a long step', async (t) => {
+  const { database, worker } = await setUp(t);
+  await cluster.query("CREATE OR REPLACE FUNCTION _df.claim(at double precision, most integer) RETURNS TABLE (state text) LANGUAGE sql AS 'SELECT NULL::text FROM pg_sleep(0.7)'", database);
+  await cluster.query(startSql('alice', { count: 3 }), database);
+  await done(database, 3);
+  t.deepEqual(worker.events.filter(({ event }) => event === 'session.opened').map(({ ms }) => Number(ms) >= 700), [true]);
+});
+
 test.serial('idle sessions are closed after their time', async (t) => {
   const { database, worker } = await setUp(t, ['--idle', '0.3']);
   await cluster.query(startSql('alice'), database);

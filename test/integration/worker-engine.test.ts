@@ -68,6 +68,19 @@ test.serial('a worker that is killed in a step is replaced by another, and the s
   t.deepEqual(await effects(database), ['alice after', 'alice before', 'alice long']);
 });
 
+test.serial('a role whose transactions are read only and serializable unless they say otherwise is worked for like any other', async (t) => {
+  const { database, worker } = await setUp(t);
+  await cluster.query('CREATE ROLE careful LOGIN');
+  await cluster.query("SELECT df.grant_usage('careful')", database);
+  const id = await begin('careful', database, `df.sleep(1) ~> ${insert('once')} ~> 'VACUUM effect'`);
+  await cluster.query("ALTER ROLE careful SET default_transaction_read_only = on; ALTER ROLE careful SET default_transaction_isolation = 'serializable'");
+  await ends(id, database, 'completed');
+  t.deepEqual(await effects(database), ['careful once']);
+  await cluster.query(`ALTER DATABASE "${database}" SET default_transaction_read_only = on; ALTER DATABASE "${database}" SET default_transaction_isolation = 'serializable'`);
+  await worker.stop();
+  await addWorker(t, database);
+});
+
 test.serial('a role that may not log in any more has its instance failed, with the reason', async (t) => {
   const { database } = await setUp(t, ['--idle', '0', '--sweep', '0.2']);
   await cluster.query('CREATE ROLE leaving LOGIN');

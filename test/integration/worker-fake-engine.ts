@@ -20,6 +20,9 @@ CREATE TABLE _df.calls (who name DEFAULT session_user, pid int DEFAULT pg_backen
 CREATE TABLE df._worker_epoch (epoch_id uuid PRIMARY KEY, started_at timestamptz DEFAULT now(), last_seen_at timestamptz DEFAULT now());
 GRANT ALL ON ALL TABLES IN SCHEMA _df TO PUBLIC;
 
+-- With no step wanted, it is what gets a session ready.
+CREATE FUNCTION _df.claim(at double precision, most integer) RETURNS TABLE (state text) LANGUAGE sql AS $$ SELECT 'idle' WHERE most = 0 $$;
+
 CREATE FUNCTION df.version() RETURNS text LANGUAGE sql AS $$ SELECT '0.2.4' $$;
 
 CREATE PROCEDURE df.work(max_seconds double precision DEFAULT 10, max_steps integer DEFAULT 10000,

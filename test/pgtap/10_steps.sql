@@ -23,12 +23,23 @@ SELECT is(status('committed'), 'pending', 'pending in the transaction that start
 COMMIT;
 SELECT matches((SELECT id FROM started), '^[0-9a-f]{8}$', 'an id is eight hex digits');
 SELECT is((SELECT count(*) FROM effects), 0::bigint, 'nothing runs before somebody works');
+SELECT is((SELECT state FROM _df.claim(extract(epoch FROM clock_timestamp()), 0)), 'idle', 'a claim of no steps finds none');
+SELECT is(status('committed'), 'pending', 'and leaves what is due alone');
 CALL df.work();
 SELECT results_eq('SELECT what FROM effects', ARRAY['once'], 'a step that was committed takes effect once, one that was rolled back never');
 SELECT is(status('committed'), 'completed', 'and its instance is completed');
 SELECT is(result('committed'), '{"rows": [], "row_count": 0}', 'an INSERT without RETURNING returns no rows');
 CALL df.work();
 SELECT is((SELECT count(*) FROM effects), 1::bigint, 'working again does nothing again');
+SELECT go('careful', 'SELECT current_setting(''transaction_isolation'')' ~> 'SELECT current_setting(''transaction_isolation'')');
+SET default_transaction_isolation = serializable;
+SET default_transaction_read_only = on;
+CALL df.work();
+SELECT is(current_setting('default_transaction_isolation'), 'serializable', 'the settings of a session that works stay');
+RESET default_transaction_isolation;
+SET TRANSACTION READ WRITE;
+RESET default_transaction_read_only;
+SELECT is(cell('careful'), 'read committed', 'steps run in READ COMMITTED whatever transactions are by default');
 
 -- Values.
 CREATE TABLE public.samples (name text PRIMARY KEY, expression text, expected jsonb);

@@ -57,6 +57,7 @@ test('a role\'s connection is the worker\'s but for the user, and never has its 
   const place = readPlace('postgresql://boss:secret@h:1/d?options=-c%20a%3Db', { PGPASSFILE, PGPASSWORD: 'other' });
   const ask = (password: unknown): Promise<string> => (password as () => Promise<string>)();
   t.is(await ask(workerConnection(place).password), 'secret');
+  t.is(workerConnection(place).options, '-c a=b -c default_transaction_isolation=read\\ committed -c default_transaction_read_only=off');
   const role = roleConnection(place, 'Role "x"', true);
   t.like(role, { host: 'h', port: 1, database: 'd', user: 'Role "x"', application_name: 'pg_durable worker' });
   t.is(role.options, '-c a=b -c client_connection_check_interval=100');

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Decision, Limits } from '../../src/worker/decision.ts';
-import { HESITATION, PROBE, Scheduler, SHORT_SLICE, SLICE } from '../../src/worker/scheduler.ts';
+import { HESITATION, PROBE, Scheduler, SETTLED, SHORT_SLICE, SLICE } from '../../src/worker/scheduler.ts';
 
 const LIMITS: Limits = { open: 4, busy: 4, perRole: 3, idle: 60_000, acquireTimeout: 30_000 };
 const NOTHING = { steps: 0, nextDue: null, more: false };
@@ -108,6 +108,59 @@ test('the role that waits gets the next turn, by closing a session of the other 
   t.deepEqual(kinds(drain(scheduler, 20)), [`close ${A}`]);
   scheduler.closed(seat);
   t.deepEqual(kinds(drain(scheduler, 21)), [`open ${B}`]);
+});
+
+/** No room for a third session: A is inside a long step since 0, B's session has ended a call at `used`. */
+function full(used: number): { scheduler: Scheduler; warm: number } {
+  const { scheduler } = withOneBusy({ ...LIMITS, open: 2, busy: 2 });
+  scheduler.wake(B, 0);
+  const warm = seatOf(drain(scheduler, 0)[0]);
+  scheduler.opened(warm, 0);
+  drain(scheduler, 0);
+  scheduler.completed(warm, NOTHING, used);
+  return { scheduler, warm };
+}
+
+test('a session that another role uses is not closed for a further one of a role that has one, unless that has asked for long', (t) => {
+  const { scheduler, warm } = full(1);
+  const asked = PROBE - HESITATION;
+  t.deepEqual(drain(scheduler, PROBE), []);
+  scheduler.wake(B, PROBE + 300);
+  drain(scheduler, PROBE + 300);
+  scheduler.completed(warm, NOTHING, PROBE + 301);
+  t.deepEqual(drain(scheduler, asked + SETTLED - 1), []);
+  t.is(scheduler.nextCheck(asked + SETTLED - 1), asked + SETTLED);
+  t.deepEqual(kinds(drain(scheduler, asked + SETTLED)), [`close ${B}`]);
+});
+
+test('a session that nobody has used for a while is closed for a further one of another role', (t) => {
+  const { scheduler } = full(1);
+  t.deepEqual(kinds(drain(scheduler, SETTLED)), [], 'not yet asked for long, not yet unused for long');
+  t.is(scheduler.nextCheck(SETTLED), SETTLED + 1);
+  t.deepEqual(kinds(drain(scheduler, SETTLED + 1)), [`close ${B}`]);
+});
+
+test('a role that has none gets its first session at once, from the role that has most', (t) => {
+  const { scheduler } = full(1);
+  scheduler.wake(300, 2);
+  t.deepEqual(kinds(drain(scheduler, 2)), [`close ${B}`]);
+  const many = new Scheduler({ ...LIMITS, open: 3, busy: 3, perRole: 3 });
+  many.wake(A, 0);
+  const first = seatOf(drain(many, 0)[0]);
+  many.opened(first, 0);
+  drain(many, 0);
+  many.completed(first, { ...NOTHING, more: true }, 1);
+  const second = seatOf(drain(many, 1).find(({ kind }) => kind === 'open'));
+  many.opened(second, 2);
+  many.wake(B, 2);
+  const third = seatOf(drain(many, 2).find(({ kind, role }) => kind === 'open' && role === B));
+  many.opened(third, 3);
+  drain(many, 3);
+  many.completed(third, NOTHING, 4);
+  many.completed(first, NOTHING, 5);
+  many.completed(second, NOTHING, 5);
+  many.wake(300, 6);
+  t.deepEqual(kinds(drain(many, 6)), [`close ${A}`], 'though B has used its only one less lately');
 });
 
 test('a timer wakes its role, the earliest first, however far it is', (t) => {
