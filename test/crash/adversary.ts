@@ -5,6 +5,7 @@ import type { Crew, CrewMember } from './crew.ts';
 import { Tally, Times } from './measure.ts';
 import { type Act, describe, type Kind } from './plan.ts';
 import { at } from './random.ts';
+import { LINGERING } from './shapes.ts';
 import { LANTERN } from './stage.ts';
 import { isPassing, type World } from './world.ts';
 
@@ -212,7 +213,7 @@ export class Adversary {
 
   /**
    * Waits for a step of a dead worker to be begun by another. Not counted when the session had the time to finish it, or when
-   * nobody begins it because its race was lost meanwhile: that each workflow ends as it should is judged at the end.
+   * its workflow ended without it, cancelled or because a race was lost.
    */
   async #measureTakeover({ worker, key }: Lantern, killed: number): Promise<void> {
     for (const end = killed + PATIENCE / 4; ; await pause(10)) {
@@ -220,7 +221,14 @@ export class Adversary {
       if (evidence?.worker === worker) return;
       if (evidence !== undefined) return this.takeovers.add(evidence.at - killed);
       if ((await this.#lanterns()).some((other) => other.key === key && other.worker !== worker)) return this.takeovers.add(Date.now() - killed);
-      if (Date.now() > end) return;
+      if (Date.now() < killed + 1000) continue;
+      const [live] = await this.#world.ask<{ id: string }>(`SELECT i.id FROM df.instances i, unnest($2::text[]) step
+        WHERE i.status IN ('pending', 'running') AND crash.key(i.id, step) = $1`, [key, LINGERING]);
+      if (live === undefined) return;
+      if (Date.now() > end) {
+        this.faults.push(`nobody began the step of a killed worker anew in ${PATIENCE / 4000} s, of instance ${live.id}`);
+        return;
+      }
     }
   }
 

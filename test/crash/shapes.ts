@@ -35,7 +35,11 @@ const put = (step: string): string => literal(`INSERT INTO crash.evidence (insta
 /** The same with an expression of SQL for the step's name. */
 const putAs = (expression: string): string => literal(`INSERT INTO crash.evidence (instance, step) SELECT '{sys_instance_id}', ${expression}`);
 /** A step that sees whether it is alone, and that takes its time. */
-const step = (name: string, seconds = 0): string => literal(`SELECT crash.step('{sys_instance_id}', '${name}', ${seconds})`);
+const step = (name: string, seconds = 0): string => {
+  if (seconds > 0) lingering.add(name);
+  return literal(`SELECT crash.step('{sys_instance_id}', '${name}', ${seconds})`);
+};
+const lingering = new Set<string>();
 const count = (name: string, comparison: string): string =>
   literal(`SELECT count(*) ${comparison} FROM crash.evidence WHERE instance = '{sys_instance_id}' AND step = '${name}'`);
 
@@ -70,3 +74,6 @@ export const SHAPES: readonly Shape[] = [
     future: `${put('a')} ~> 'CALL crash.two_commits(''{sys_instance_id}'')' ~> 'VACUUM crash.account' ~> ${put('b')}`,
   },
 ];
+
+/** The names of steps that take their time. */
+export const LINGERING: readonly string[] = [...lingering];
