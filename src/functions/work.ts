@@ -27,7 +27,7 @@ import type { Identity } from './identity.ts';
 import { conclude } from './outcome.ts';
 import type { Step } from './outcome.ts';
 
-/** Most steps that share a commit. */
+/** Most steps that share a commit. A session begins with few, so that its first search, which is slow, keeps little from others. */
 const MOST_SHARED = 64;
 /** Fewest steps that are tried together, however long they took. */
 const LEAST_SHARED = 8;
@@ -252,7 +252,7 @@ function openSession(me: Identity): Session {
   if (session === null || session.role !== role) {
     // Who logged in stays the same for as long as the session lives, so it is asked once.
     refuseBorrowed(me);
-    session = { role, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: MOST_SHARED, alone: false, searched: false, revisitFrom: 0 };
+    session = { role, lane: Math.floor(Math.random() * 32), held: [], batch: null, size: LEAST_SHARED, alone: false, searched: false, revisitFrom: 0 };
   }
   session.batch = null;
   return session;

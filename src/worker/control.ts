@@ -20,7 +20,7 @@ import { whyIncompatible, whyPartial } from './versions.ts';
 /** ms until a query on this connection is given up and the connection with it: it has died without a word. */
 const QUERY_TIMEOUT = 15_000;
 /** The longest pause between two tries, in ms: work goes on within a second of the server accepting connections. */
-const LONGEST_PAUSE = 350;
+const LONGEST_PAUSE = 200;
 /** A reading of the agenda that takes long, with thousands of roles, is followed by a pause of so many times as long, up to a second. */
 const SWEEP_SHARE = 10;
 const LONGEST_SWEEP = 1000;

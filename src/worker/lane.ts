@@ -1,10 +1,10 @@
 /** What the scheduler knows of one submitting role (a lane) and of one of its sessions (a seat). */
 
 /**
- * `fresh`: opened, and about to make the call it was opened for. `external`: no session, but a step that brings connections of
- * its own.
+ * `fresh`: opened, and about to make the call it was opened for. `claiming`: no session, but a step that brings connections of
+ * its own, and is still to be claimed; `external`: it is.
  */
-export type SeatState = 'opening' | 'fresh' | 'idle' | 'busy' | 'closing' | 'external';
+export type SeatState = 'opening' | 'fresh' | 'idle' | 'busy' | 'closing' | 'claiming' | 'external';
 
 export interface Seat {
   readonly id: number;
@@ -53,7 +53,7 @@ export function newLane(role: number): Lane {
 
 /** Whether an external step may be begun now. */
 export function asksForExternal(lane: Lane, now: number): boolean {
-  return lane.externalSince !== NEVER && lane.externalFrom <= now;
+  return lane.externalSince !== NEVER && lane.externalFrom <= now && !anyIs('claiming', lane.seats);
 }
 
 /** Seats at work, or on their way to it. */

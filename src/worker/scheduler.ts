@@ -12,7 +12,10 @@
  * - A call that ends with work left asks for its seat and one more; so a lane with much due work doubles up to its limit.
  * - A call that lasts is inside a long step, and may hide due work behind it: after PROBE one more seat looks.
  *   It ends with nothing found, or is inside a long step in its turn and the next one looks.
- * - An external step takes a seat like a session, and a lane that asks for both gets them by turns.
+ * - A role's first session is opened at once; further ones one at a time in all lanes together, since opening takes processors from
+ *   those that are at work.
+ * - An external step takes a seat like a session, and a lane that asks for both gets them by turns. Until it is claimed, nobody
+ *   knows of another one.
  * - When no further session may be opened, a warm one of another role is closed for a role's first at once. For a further one only if
  *   it has not been used for SETTLED, or its role has more sessions all the same, or the asking has gone on for SETTLED: a new session
  *   costs many times what a call does, and roles whose calls last would else close each other's sessions all the time.
@@ -28,6 +31,8 @@ export const HESITATION = 10;
 export const PROBE = 100;
 /** ms of not being used after which a warm session may be closed for another role's further one, and of asking after which any may. */
 export const SETTLED = 500;
+/** ms after which a session that is still being opened holds up no other. */
+export const SLOW_OPENING = 1000;
 /** ms between two reports that a role's work is starved. */
 export const STARVED_AGAIN = 1000;
 /** Length of one call in ms, when there are seats to spare and when there are not. */
@@ -111,6 +116,14 @@ export class Scheduler {
     const seat = this.#seat(seatId);
     this.#become(seat, 'fresh', now);
     this.#ask(seat.lane, 1, now);
+  }
+
+  /** The external step that took this seat is claimed: whether there is another one shows from now on. */
+  externalClaimed(seatId: number, now: number): void {
+    const seat = this.#seat(seatId);
+    this.#become(seat, 'external', now);
+    // What was said to be due while this one was being claimed may have been this one.
+    seat.lane.externalSince = NEVER;
   }
 
   /** A call ended in good order and its seat is clean again. */
@@ -209,9 +222,11 @@ export class Scheduler {
     if (this.#suspended || this.#stopping) return at;
     const full = this.#seats.size >= this.#limits.open;
     for (const lane of this.#lanes.values()) {
-      at = Math.min(at, lane.nextDue, lane.probeAt, lane.externalSince + this.#limits.acquireTimeout);
+      at = Math.min(at, lane.nextDue, lane.probeAt);
+      if (!anyIs('claiming', lane.seats)) at = Math.min(at, lane.externalSince + this.#limits.acquireTimeout);
       if (lane.externalSince !== NEVER && lane.externalFrom > now) at = Math.min(at, lane.externalFrom);
       if (lane.demand === 0) continue;
+      for (const { since } of this.#opening(now)) at = Math.min(at, since + SLOW_OPENING);
       at = Math.min(at, lane.demandSince + this.#limits.acquireTimeout);
       for (const from of [lane.openFrom, lane.retryFrom, lane.reopenFrom]) if (from > now) at = Math.min(at, from);
       if (full) for (const { since } of [{ since: lane.demandSince }, ...this.#warm()]) if (since + SETTLED > now) at = Math.min(at, since + SETTLED);
@@ -253,8 +268,9 @@ export class Scheduler {
     const warm = warmest(lane.seats);
     if (warm !== undefined) return this.#run(warm, asking, now);
     if (now < lane.openFrom || now < lane.reopenFrom || lane.seats.size >= this.#limits.perRole) return null;
-    // One at a time: the seat that is being opened will take the wake, and asks for another if there is more.
+    // The seat that is being opened will take the wake, and asks for another if there is more.
     if (anyIs('opening', lane.seats)) return null;
+    if (lane.seats.size > 0 && this.#opening(now).length > 0) return null;
     return this.#seats.size < this.#limits.open ? this.#open(lane, now) : this.#makeRoom(lane, now);
   }
 
@@ -262,7 +278,7 @@ export class Scheduler {
     if (this.#seats.size >= this.#limits.open) return this.#makeRoom(null, now);
     lane.externalSince = NEVER;
     lane.externalTurn = lane.servedTurn = this.#nextTurn();
-    return { kind: 'external', seat: this.#newSeat(lane, 'external', now).id, role: lane.role };
+    return { kind: 'external', seat: this.#newSeat(lane, 'claiming', now).id, role: lane.role };
   }
 
   /** Closes a warm session for a session of the lane, or for an external step (null): of the lane that has most, the one used longest ago. */
@@ -273,6 +289,11 @@ export class Scheduler {
       .filter((seat) => urgent || now >= seat.since + SETTLED || seat.lane.seats.size > lane.seats.size + 1)
       .sort((a, b) => b.lane.seats.size - a.lane.seats.size || byAge(a, b));
     return victim === undefined ? null : this.#close(victim, now);
+  }
+
+  /** Seats that are being opened and hold up further ones. */
+  #opening(now: number): Seat[] {
+    return [...this.#seats.values()].filter(({ state, since }) => state === 'opening' && now < since + SLOW_OPENING);
   }
 
   #warm(): Seat[] {
@@ -328,7 +349,7 @@ export class Scheduler {
       // A lane in back-off, or with a seat about to open, is not short of seats.
       const demand = lane.demand > 0 && lane.retryFrom <= now && lane.reopenFrom <= now && !anyIs('opening', lane.seats)
         && lane.demandSince <= since;
-      const external = lane.externalSince <= since;
+      const external = lane.externalSince <= since && !anyIs('claiming', lane.seats);
       if (!demand && !external) continue;
       // Reported anew every second: what has waited less than the limit is not failed with the rest.
       if (demand) lane.demandSince = since + STARVED_AGAIN;

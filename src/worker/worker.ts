@@ -303,19 +303,18 @@ export class Worker {
 
   /** Runs one of the role's steps that need connections of their own. */
   async #external(seat: number, role: number): Promise<void> {
-    const due = (): void => this.#scheduler.externalDue(role, this.#clock.now());
     try {
       const name = await this.#nameOf(role);
       const ran = name !== null && await runExternal(this.#options.place, (place) => roleConnection(place, name, this.#watchClient), () => {
-        // There may be more, for another seat.
-        due();
-        this.#pump();
+        this.#scheduler.externalClaimed(seat, this.#clock.now());
+        // There may be more, for another seat. To ask costs much less than to look with connections of its own.
+        this.#control.requestAgenda();
       }, this.#letGo.signal);
       if (name === null) await this.#refusals.refuse(role, null);
       if (ran) {
         if (this.#roundSteps !== null) this.#roundSteps++;
         this.#log.debug('external.done', { role: name });
-        due();
+        this.#control.requestAgenda();
         // What follows the step is the engine's again.
         this.#scheduler.wake(role, this.#clock.now());
       }

@@ -1,7 +1,7 @@
 import test from 'ava';
 import fc from 'fast-check';
 import type { Decision, Limits } from '../../src/worker/decision.ts';
-import { HESITATION, PROBE, Scheduler, SETTLED, SHORT_SLICE, SLICE } from '../../src/worker/scheduler.ts';
+import { HESITATION, PROBE, Scheduler, SETTLED, SHORT_SLICE, SLICE, SLOW_OPENING } from '../../src/worker/scheduler.ts';
 
 const LIMITS: Limits = { open: 4, busy: 4, perRole: 3, idle: 60_000, acquireTimeout: 30_000 };
 const NOTHING = { steps: 0, nextDue: null, more: false };
@@ -163,6 +163,27 @@ test('a role that has none gets its first session at once, from the role that ha
   t.deepEqual(kinds(drain(many, 6)), [`close ${A}`], 'though B has used its only one less lately');
 });
 
+test('further sessions are opened one at a time in all roles together, a role\'s first at once; one that opens slowly holds up no other', (t) => {
+  const scheduler = new Scheduler({ ...LIMITS, open: 9, busy: 9, perRole: 9 });
+  scheduler.wake(A, 0);
+  scheduler.wake(B, 0);
+  const [a, b] = drain(scheduler, 0).map(seatOf);
+  scheduler.opened(a!, 1);
+  scheduler.opened(b!, 1);
+  drain(scheduler, 1);
+  const further = drain(scheduler, 1 + PROBE);
+  t.deepEqual(kinds(further), [`open ${A}`]);
+  scheduler.wake(300, 2 + PROBE);
+  const third = drain(scheduler, 2 + PROBE);
+  t.deepEqual(kinds(third), ['open 300']);
+  scheduler.opened(seatOf(third[0]), 3 + PROBE);
+  t.deepEqual(kinds(drain(scheduler, 3 + PROBE)), ['run 300']);
+  t.deepEqual(drain(scheduler, 4 + PROBE + PROBE), []);
+  t.is(scheduler.nextCheck(4 + PROBE + PROBE), 1 + PROBE + SLOW_OPENING);
+  t.deepEqual(kinds(drain(scheduler, PROBE + SLOW_OPENING)), []);
+  t.deepEqual(kinds(drain(scheduler, 1 + PROBE + SLOW_OPENING)), [`open ${B}`]);
+});
+
 test('a timer wakes its role, the earliest first, however far it is', (t) => {
   const scheduler = new Scheduler(LIMITS);
   const year = 365 * 86_400_000;
@@ -269,6 +290,7 @@ function simulate(limits: Limits, arrivals: readonly { at: number; role: number;
         else {
           served.push({ role: decision.role, waited: now - step.at });
           calls.set(decision.seat, { role: decision.role, end: now + step.lasts, more: false, steps: 0, external: true });
+          scheduler.externalClaimed(decision.seat, now);
           scheduler.externalDue(decision.role, now);
         }
       }
@@ -317,6 +339,19 @@ test('external steps count as sessions, and a role with both kinds gets them by 
   scheduler.externalDue(A, 61);
   scheduler.closed(seatOf(external));
   t.deepEqual(kinds(drain(scheduler, 70)), [`run ${A}`]);
+});
+
+test('while an external step is still to be claimed no other of the role is begun, and afterwards only what is due then', (t) => {
+  const scheduler = new Scheduler(LIMITS);
+  scheduler.externalDue(A, 0);
+  const seat = seatOf(drain(scheduler, 0)[0]);
+  scheduler.externalDue(A, 10);
+  scheduler.externalDue(B, 10);
+  t.deepEqual(kinds(drain(scheduler, 10)), [`external ${B}`]);
+  scheduler.externalClaimed(seat, 20);
+  t.deepEqual(drain(scheduler, 20), []);
+  scheduler.externalDue(A, 21);
+  t.deepEqual(kinds(drain(scheduler, 21)), [`external ${A}`]);
 });
 
 test('an external step that fails for a while is begun again, and one that gets no seat in time is starved', (t) => {
