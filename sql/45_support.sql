@@ -1,7 +1,9 @@
 -- The source of every id. It is a function of its own so that a test can put one in its place that repeats itself.
 CREATE FUNCTION _df.random_ids(count integer) RETURNS text
-LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
-AS $$ SELECT string_agg(left(gen_random_uuid()::text, 8), '') FROM generate_series(1, count) $$;
+LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN
+    RETURN (SELECT string_agg(left(gen_random_uuid()::text, 8), '') FROM generate_series(1, count));
+END $$; -- not SQL, which would plan it anew for each start
 COMMENT ON FUNCTION _df.random_ids(integer) IS 'That many random ids of eight hex digits, one after the other, from PostgreSQL''s strong random source.';
 
 -- Cancelling and timing out have the same SQLSTATE, and their messages are translated.
