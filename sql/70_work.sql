@@ -65,9 +65,10 @@ BEGIN
         RESET ALL;
     END IF;
     PERFORM pg_catalog.set_config('df.in_workflow', 'true', false);
-    SELECT pg_catalog.bool_and(s.setting IN ('read committed', 'off')) INTO plain
-    FROM pg_catalog.pg_settings s
-    WHERE s.name IN ('transaction_isolation', 'transaction_read_only', 'default_transaction_isolation', 'default_transaction_read_only');
+    plain := pg_catalog.current_setting('transaction_isolation') OPERATOR(pg_catalog.=) 'read committed'
+        AND pg_catalog.current_setting('default_transaction_isolation') OPERATOR(pg_catalog.=) 'read committed'
+        AND pg_catalog.current_setting('transaction_read_only') OPERATOR(pg_catalog.=) 'off'
+        AND pg_catalog.current_setting('default_transaction_read_only') OPERATOR(pg_catalog.=) 'off';
 
     <<batches>>
     LOOP

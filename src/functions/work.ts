@@ -69,9 +69,9 @@ interface ClaimRow {
 
 /**
  * Claims work of the session user for df.work: locks due branches, moves them to their next SQL step and returns the
- * steps to run in this transaction. In: the time in seconds since the epoch and the most steps wanted. Out: state run
- * (run these statements, then call _df.finish), again (commit and call again) or idle (nothing is due; next_due says
- * when something will be, in seconds since the epoch).
+ * steps to run in this transaction. In: the time in seconds since the epoch and the most steps wanted (0: none, to get
+ * the session ready). Out: state run (run these statements, then call _df.finish), again (commit and call again) or idle
+ * (nothing is due; next_due says when something will be, in seconds since the epoch).
  *
  * @plv8ify_schema_name _df
  * @plv8ify_param {double precision} at

@@ -44,6 +44,8 @@ export class Worker {
   readonly #http: HttpRunner;
   readonly #bell: Bell;
   readonly #sessions = new Map<number, OpenSession>();
+  /** Connected, and not yet ready. */
+  readonly #preparing = new Set<Session>();
   readonly #names = new Map<number, string>();
   readonly #retries: Retries;
   readonly #refusals: Refusals;
@@ -233,6 +235,7 @@ export class Worker {
       const began = this.#clock.now();
       const { place } = this.#options;
       const session = await Session.open({ ...roleConnection(place, name, this.#watchClient), host: place.host, port: place.port });
+      this.#preparing.add(session);
       try {
         // A part of its opening, so that no other one is opened behind it as behind a long step.
         await session.prepare();
@@ -241,6 +244,8 @@ export class Worker {
         session.close();
         this.#scheduler.closed(seat);
         await this.#callFailed(role, error);
+      } finally {
+        this.#preparing.delete(session);
       }
     } catch (error) {
       this.#scheduler.closed(seat);
@@ -369,6 +374,7 @@ export class Worker {
   /** Lets running calls end within the grace, then cancels them, then lets go of them. */
   async #drain(grace: number): Promise<void> {
     const requests = this.#http.stop(grace);
+    for (const session of this.#preparing) session.close();
     await this.#waitForSessions(grace);
     const late = this.#busy();
     if (late.length > 0) {

@@ -260,6 +260,14 @@ test.serial('a second signal ends it at once, and its step is taken back', async
   t.is(await countOf('work', database), 1);
 });
 
+test.serial('a session that does not get ready keeps no worker from ending', async (t) => {
+  const { database, worker } = await setUp(t);
+  await cluster.query("CREATE OR REPLACE FUNCTION _df.claim(at double precision, most integer) RETURNS TABLE (state text) LANGUAGE sql AS 'SELECT NULL::text FROM pg_sleep(600)'", database);
+  await cluster.query(startSql('alice'), database);
+  await until('the session to hang', async () => (await cluster.query(`SELECT FROM pg_stat_activity WHERE datname = '${database}' AND wait_event = 'PgSleep'`)).length === 1);
+  t.is(await worker.stop(), 0);
+});
+
 test.serial('what makes work impossible from the start is said, and ends it', async (t) => {
   const refused = await WorkerProcess.start(cluster.connectionString('nobody_of_this_name', 'postgres'));
   t.is(await refused.exit, 1);
