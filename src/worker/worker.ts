@@ -236,6 +236,7 @@ export class Worker {
       const { place } = this.#options;
       const session = await Session.open({ ...roleConnection(place, name, this.#watchClient), host: place.host, port: place.port });
       this.#preparing.add(session);
+      if (this.#stopping) session.close();
       try {
         // A part of its opening, so that no other one is opened behind it as behind a long step.
         await session.prepare();
