@@ -58,7 +58,7 @@ BEGIN
         PERFORM pg_sleep(pause);
         pause := least(pause * 1.5, 0.1);
     END LOOP;
-    PERFORM set_config('df.helper_called', 'await_instance ' || statement_timestamp()::text, true);
+    PERFORM set_config('df.helper_called', 'await_instance ' || extract(epoch FROM statement_timestamp()), true);
     RETURN current;
 END $$;
 COMMENT ON FUNCTION df.await_instance(text, integer) IS 'Waits until an instance has ended. In: instance id and seconds. Out: completed, failed or cancelled. Errors: "cannot be called inside a workflow", "Timeout must be positive", "Instance not found", "Timeout after <n>s".';
@@ -71,7 +71,7 @@ DECLARE
 BEGIN
     RAISE WARNING 'df.wait_for_completion() is deprecated' USING HINT = 'df.await_instance() does the same.';
     ended := df.await_instance($1, $2);
-    PERFORM set_config('df.helper_called', 'wait_for_completion ' || statement_timestamp()::text, true);
+    PERFORM set_config('df.helper_called', 'wait_for_completion ' || extract(epoch FROM statement_timestamp()), true);
     RETURN ended;
 END $$;
 COMMENT ON FUNCTION df.wait_for_completion(text, integer) IS 'Deprecated name of df.await_instance: warns, then does the same.';

@@ -132,7 +132,7 @@ RETURNS TABLE (node_id text, node_type text, query text, result_name text, left_
 LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT n.node_id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result, n.status_details,
-        n.inferred_status, n.inferred_status_from_ancestor_id, n.updated_at::timestamptz
+        n.inferred_status, n.inferred_status_from_ancestor_id, to_timestamp(n.updated_at::double precision)
     FROM _df.nodes_of(instance_id_param) n
 $$;
 COMMENT ON FUNCTION df.instance_nodes(text) IS 'The nodes of an instance in graph order, with their stored and their inferred status (completed, failed, running, pending or skipped) and the ancestor that explains it. In: instance id. Out: no rows for an unknown id or somebody else''s.';
@@ -143,7 +143,7 @@ RETURNS TABLE (execution_id bigint, node_id text, node_type text, query text, re
 LANGUAGE sql VOLATILE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 1::bigint, n.node_id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result,
-        n.updated_at::timestamptz
+        to_timestamp(n.updated_at::double precision)
     FROM _df.nodes_of(instance_id_param) n
 $$;
 COMMENT ON FUNCTION df.instance_nodes(text, integer) IS 'The nodes of an instance in graph order, for callers of an older form: execution_id is always 1, and how many executions are asked for changes nothing.';

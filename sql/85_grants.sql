@@ -8,6 +8,10 @@ BEGIN
     IF p_role IS NULL OR include_http IS NULL OR with_grant IS NULL THEN
         RAISE EXCEPTION 'df.grant_usage takes no NULL' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the role''s name, and true or false.';
     END IF;
+    -- PostgreSQL would take it for everybody; a role of that name cannot be.
+    IF p_role = 'public' THEN
+        RAISE EXCEPTION 'role "public" does not exist' USING ERRCODE = 'undefined_object', HINT = 'Give the name of one role.';
+    END IF;
     FOREACH privilege IN ARRAY ARRAY[
         'USAGE ON SCHEMA df',
         'SELECT ON df.instances, df.nodes',
@@ -40,6 +44,10 @@ DECLARE
 BEGIN
     IF p_role IS NULL THEN
         RAISE EXCEPTION 'df.revoke_usage takes no NULL' USING ERRCODE = 'null_value_not_allowed', HINT = 'Give the role''s name.';
+    END IF;
+    -- PostgreSQL would take it for everybody; a role of that name cannot be.
+    IF p_role = 'public' THEN
+        RAISE EXCEPTION 'role "public" does not exist' USING ERRCODE = 'undefined_object', HINT = 'Give the name of one role.';
     END IF;
     FOREACH callable IN ARRAY ARRAY[
         'df.http(text, text, text, jsonb, integer)', 'df.http_multipart(text, text, jsonb, jsonb, integer)',

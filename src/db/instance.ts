@@ -6,7 +6,7 @@ import type { StoredNode } from '../graph/flatten.ts';
 import type { Program } from '../graph/types.ts';
 import { query } from './statement.ts';
 
-/** A row of df.nodes, timestamps and JSON as text. */
+/** A row of df.nodes, JSON as text, and updated_at as a number in text, the seconds since 1970. */
 export interface NodeRow extends StoredNode {
   readonly status: StoredStatus;
   readonly result: string | null;
@@ -27,7 +27,7 @@ export interface InstanceGraph {
 const rootOf = query<{ root_node: string }>('SELECT i.root_node FROM df.instances i WHERE i.id = $1', 'text');
 const nodesOf = query<NodeRow>(`
   SELECT n.id, n.node_type, n.query, n.result_name, n.left_node, n.right_node, n.status, n.result::text AS result,
-    n.status_details::text AS status_details, n.status_details->>'execution_id' AS execution_id, n.updated_at::text AS updated_at
+    n.status_details::text AS status_details, n.status_details->>'execution_id' AS execution_id, extract(epoch FROM n.updated_at)::text AS updated_at
   FROM df.nodes n WHERE n.instance_id = $1`, 'text');
 
 /** The graph of an instance that the caller may see, or null. Rows that were changed by hand are shown as far as they go. */

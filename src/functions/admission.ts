@@ -46,6 +46,6 @@ export function checkReady(): void {
   throw new DurableError('pg_durable is not ready to start workflows', {
     code: '55000',
     detail: version === null ? '_df._worker_ready is empty.' : `_df._worker_ready.schema_version is ${version}, and at least 1 is needed.`,
-    hint: 'An operator has closed the door; it opens with UPDATE _df._worker_ready SET schema_version = 1.',
+    hint: `An operator has closed the door; it opens with ${version === null ? 'INSERT INTO _df._worker_ready (schema_version) VALUES (1)' : 'UPDATE _df._worker_ready SET schema_version = 1'}.`,
   });
 }

@@ -283,7 +283,7 @@ export function ifThenOp(condition: string | null, thenBranch: string | null): s
  */
 export function ifElseOp(partialIf: string | null, elseBranch: string | null): string | null {
   if (partialIf === null || elseBranch === null) return null;
-  refuseHelpers(elseBranch);
+  refuseHelpers(partialIf, elseBranch);
   return compose.ifElseOp(partialIf, elseBranch);
 }
 

@@ -45,7 +45,7 @@ interface NodesRow {
 }
 
 /**
- * The nodes of an instance, for df.instance_nodes: in graph order, with inferred status; JSON and times as text.
+ * The nodes of an instance, for df.instance_nodes: in graph order, with inferred status; JSON as text, times as seconds since 1970 in text.
  *
  * @plv8ify_schema_name _df
  * @plv8ify_name nodes_of

@@ -4,9 +4,10 @@ import { query } from '../db/statement.ts';
 
 const inside = query<{ inside: boolean }>(
   `SELECT coalesce(current_setting('df.in_workflow', true), '') = 'true' AS inside`);
-const noteHelper = query(`SELECT set_config('df.helper_called', $1 || ' ' || statement_timestamp()::text, true)`, 'text');
+// A number, since how a timestamp is written depends on DateStyle.
+const noteHelper = query(`SELECT set_config('df.helper_called', $1 || ' ' || extract(epoch FROM statement_timestamp()), true)`, 'text');
 const helperCalled = query<{ name: string | null }>(`
-  SELECT CASE WHEN split_part(called, ' ', 2) || ' ' || split_part(called, ' ', 3) = statement_timestamp()::text
+  SELECT CASE WHEN split_part(called, ' ', 2) = extract(epoch FROM statement_timestamp())::text
     THEN split_part(called, ' ', 1) END AS name
   FROM current_setting('df.helper_called', true) called`);
 

@@ -29,6 +29,11 @@ const insertNodes = query<{ id: string }>(`
 
 const enroll = query('SELECT _df.enroll($1, $2, $3)', 'text', 'text', 'text');
 
+const FOREIGN_KEY_VIOLATION = '23503';
+/** The foreign keys between an instance and its nodes. */
+const MUTUAL = ['nodes_instance_identity_fkey', 'nodes_left_node_same_instance_fkey', 'nodes_right_node_same_instance_fkey', 'instances_root_node_same_instance_fkey']
+  .map((name) => `df.${name}`).join(', ');
+
 /** How every complaint about the text itself begins. */
 const UNREADABLE = 'Invalid durable function:';
 
@@ -58,11 +63,23 @@ export function start(fut: string | null, label: string | null, database: string
   if (mode === 'new') return launch(fut, label, database);
   const program = flatten(graph);
   const root = rollIds(1);
-  const id = claimId('an instance id', () => rollIds(1), (candidate) =>
-    insertInstance(candidate, label, root, role, database).length === 1);
-  const ids = claimNodes(program, id, root, role, database);
-  enroll(id, printGraph(graph), ids.join(''));
-  return id;
+  const insert = (): string => {
+    const id = claimId('an instance id', () => rollIds(1), (candidate) =>
+      insertInstance(candidate, label, root, role, database).length === 1);
+    const ids = claimNodes(program, id, root, role, database);
+    enroll(id, printGraph(graph), ids.join(''));
+    return id;
+  };
+  try {
+    return insert();
+  } catch (error) {
+    if (!(error instanceof Error && (error as { sqlerrcode?: string }).sqlerrcode === FOREIGN_KEY_VIOLATION)) throw error;
+    // The caller has SET CONSTRAINTS ... IMMEDIATE, and an instance and its nodes refer to each other.
+    plv8.execute(`SET CONSTRAINTS ${MUTUAL} DEFERRED`);
+    const id = insert();
+    plv8.execute(`SET CONSTRAINTS ${MUTUAL} IMMEDIATE`);
+    return id;
+  }
 }
 
 function readMode(mode: string | null): 'caller' | 'new' {

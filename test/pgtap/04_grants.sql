@@ -64,6 +64,7 @@ SELECT is_empty($$
     UNION ALL SELECT 'df', p.proname, x.grantee::regrole, x.privilege_type FROM pg_proc p, aclexplode(p.proacl) x WHERE p.pronamespace = 'df'::regnamespace AND x.grantee IN ('grants_alice'::regrole, '"grants Bob"'::regrole)
     UNION ALL SELECT a.attrelid::regclass::text, a.attname, x.grantee::regrole, x.privilege_type FROM pg_attribute a, aclexplode(a.attacl) x WHERE a.attrelid IN ('df.instances'::regclass, 'df.nodes'::regclass) AND x.grantee IN ('grants_alice'::regrole, '"grants Bob"'::regrole)
 $$, 'revoking leaves nothing');
+SELECT throws_ok(format('SELECT df.%s(''public'')', f), '42704', 'role "public" does not exist', f || ' is for one role, and not for everybody') FROM unnest(ARRAY['grant_usage', 'revoke_usage']) f;
 
 SELECT * FROM finish();
 ROLLBACK;

@@ -116,8 +116,11 @@ SELECT is(status('SELECT df.getvar(''a'')'), 'completed', 'reading is allowed');
 SELECT throws_like(statement, '%cannot be used as a workflow step%', statement) FROM unnest(ARRAY[
     'SELECT df.start(df.setvar(''a'', ''b''))', 'SELECT df.setvar(''a'', ''b'') ~> ''SELECT 1''', 'SELECT ''SELECT 1'' ~> df.unsetvar(''a'')', 'SELECT df.seq(''SELECT 1'', df.clearvars())', 'SELECT df."if"(df.setvar(''a'', ''b''), ''SELECT 1'', ''SELECT 2'')', 'SELECT df."loop"(df.setvar(''a'', ''b''))', 'SELECT ''SELECT 1'' & df.setvar(''a'', ''b'')',
     'SELECT df.race(df.setvar(''a'', ''b''), ''SELECT 1'')', 'SELECT df.setvar(''a'', ''b'') |=> ''n''', 'SELECT @> df.clearvars()', 'SELECT ''SELECT 1'' ?> df.setvar(''a'', ''b'') !> ''SELECT 2''', 'SELECT df.join3(''a'', ''b'', df.setvar(''a'', ''b''))', 'SELECT df.if_rows(''r'', ''a'', df.setvar(''a'', ''b''))',
-    'SELECT df.if_rows(df.setvar(''a'', ''b''), ''a'', ''b'')', 'SELECT ''a'' |=> df.setvar(''a'', ''b'')', 'SELECT df."as"(''a'', df.clearvars())', 'SELECT df.wait_for_schedule(df.setvar(''a'', ''b''))', 'SELECT df.wait_for_signal(df.clearvars())', 'SELECT df."break"(df.unsetvar(''a''))',
+    'SELECT df.if_rows(df.setvar(''a'', ''b''), ''a'', ''b'')', 'SELECT ''a'' |=> df.setvar(''a'', ''b'')', 'SELECT df.setvar(''a'', ''b'') !> ''SELECT 1''', 'SELECT df."as"(''a'', df.clearvars())', 'SELECT df.wait_for_schedule(df.setvar(''a'', ''b''))', 'SELECT df.wait_for_signal(df.clearvars())', 'SELECT df."break"(df.unsetvar(''a''))',
     'SELECT df.start(''SELECT 1'', df.setvar(''a'', ''b''))', format('SELECT df.start(df.await_instance(%L))', id('hers')), format('SELECT df.await_instance(%L) ~> ''SELECT 1''', id('hers')), format('SELECT df.start(df.wait_for_completion(%L))', id('hers'))]) statement;
+SET datestyle = 'German';
+SELECT throws_like(statement, '%cannot be used as a workflow step%', 'whatever DateStyle is: ' || statement) FROM unnest(ARRAY['SELECT df.start(df.setvar(''a'', ''b''))', format('SELECT df.start(df.await_instance(%L))', id('hers')), format('SELECT df.start(df.wait_for_completion(%L))', id('hers'))]) statement;
+RESET datestyle;
 SELECT is(df.getvar('a'), NULL, 'and what the helper did is undone with the statement');
 SELECT lives_ok($$ SELECT df.setvar('a', 'b'), df.start('SELECT 1') $$, 'a helper beside a start is fine');
 SELECT lives_ok($$ SELECT df.seq('OK', 'completed') $$, 'so is SQL that reads like what a helper returns');

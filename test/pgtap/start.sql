@@ -225,6 +225,16 @@ SELECT is((SELECT c.query FROM n JOIN n c ON c.id = n.query::json ->> 'condition
 SELECT is((SELECT count(*) FROM n WHERE query IS NULL), 1::bigint, 'only THEN has no query here');
 SELECT ok(bool_and(n.submitted_by = 'start_alice'::regrole AND n.database IS NOT DISTINCT FROM i.database), 'every row carries the submitter and the database') FROM n JOIN df.instances i ON i.id = n.instance_id;
 
+-- An instance and its nodes refer to each other.
+SET SESSION AUTHORIZATION start_alice;
+BEGIN;
+SET CONSTRAINTS ALL IMMEDIATE;
+SELECT lives_ok($$ SELECT df.start('SELECT 1' ~> 'SELECT 2', 'immediately') $$, 'a start in a transaction whose constraints are immediate');
+SELECT throws_ok($$ INSERT INTO df.instances (id, root_node, submitted_by) VALUES ('deadbeef', 'deadbeef', 'start_alice'::regrole) $$, '23503', NULL, 'leaves them so');
+COMMIT;
+SELECT is((SELECT count(*) FROM df.nodes n JOIN df.instances i ON i.id = n.instance_id WHERE i.label = 'immediately'), 3::bigint, 'and is whole');
+RESET SESSION AUTHORIZATION;
+
 -- A workflow may start another.
 SET SESSION AUTHORIZATION start_alice;
 SELECT df.start('SELECT df.start(''SELECT 42 AS answer'', ''child of {sys_instance_id}'') AS child') AS parent \gset
