@@ -7,11 +7,12 @@ END $$; -- not SQL, which would plan it anew for each start
 COMMENT ON FUNCTION _df.random_ids(integer) IS 'That many random ids of eight hex digits, one after the other, from PostgreSQL''s strong random source.';
 
 -- Cancelling and timing out have the same SQLSTATE, and their messages are translated.
-CREATE FUNCTION _df.timed_out() RETURNS boolean
+CREATE FUNCTION _df.timed_out(since timestamptz) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.setting::double precision > 0
         AND extract(epoch FROM clock_timestamp() - statement_timestamp()) * 1000 >= s.setting::double precision - 1
+        AND extract(epoch FROM clock_timestamp() - since) * 1000 >= s.setting::double precision * 0.9
     FROM pg_settings s WHERE s.name = 'statement_timeout'
 $$;
-COMMENT ON FUNCTION _df.timed_out() IS 'Whether the statement that the client sent has run for as long as statement_timeout allows.';
+COMMENT ON FUNCTION _df.timed_out(timestamptz) IS 'Whether the statement that the client sent has run for as long as statement_timeout allows, nine tenths of that since the given time.';

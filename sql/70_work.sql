@@ -151,13 +151,15 @@ BEGIN
                 IF NOT batch.shared THEN
                     SET CONSTRAINTS ALL IMMEDIATE;
                 END IF;
-            EXCEPTION WHEN query_canceled OR OTHERS THEN
-                -- Somebody who cancels the session takes the step back. The role's statement_timeout fails it.
-                IF SQLSTATE OPERATOR(pg_catalog.=) '57014' AND NOT _df.timed_out() THEN
-                    RAISE;
-                END IF;
+            EXCEPTION WHEN query_canceled OR assert_failure OR OTHERS THEN
                 GET STACKED DIAGNOSTICS sqlstate_ = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail_ = PG_EXCEPTION_DETAIL,
                     hint_ = PG_EXCEPTION_HINT, context_ = PG_EXCEPTION_CONTEXT;
+                -- Somebody who cancels the session takes the step back. The role's statement_timeout fails it, unless steps before
+                -- it had more than a little of that time; so does a cancel that the step has raised itself or had from another server.
+                IF sqlstate_ OPERATOR(pg_catalog.=) '57014' AND NOT _df.timed_out(CASE WHEN k OPERATOR(pg_catalog.=) 1 AND steps OPERATOR(pg_catalog.=) 0 THEN began ELSE started END)
+                    AND pg_catalog.split_part(context_, E'\n', 1) OPERATOR(pg_catalog.!~) ' RAISE$|dblink|remote SQL' THEN
+                    RAISE;
+                END IF;
                 outcomes[k] := pg_catalog.concat('e', pg_catalog.json_build_object('sqlstate', sqlstate_, 'message', message,
                     'detail', detail_, 'hint', hint_, 'context', context_)::text);
             END;
@@ -200,7 +202,7 @@ BEGIN
         IF batch.shared THEN
             BEGIN
                 SET CONSTRAINTS ALL IMMEDIATE;
-            EXCEPTION WHEN OTHERS THEN
+            EXCEPTION WHEN assert_failure OR OTHERS THEN
                 verdict := 'undo';
             END;
         END IF;

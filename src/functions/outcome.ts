@@ -27,13 +27,13 @@ export function conclude(step: Step, outcome: string, shared: boolean, port: Dat
   const { run, branch, statement } = step;
   const delivery: Details = branch.phase === 'external' ? { delivery: 'at-least-once' } : {};
   if (outcome.startsWith('e')) {
-    const error = JSON.parse(outcome.slice(1)) as { sqlstate: string; message: string; detail: string; hint: string; context: string };
+    const error = JSON.parse(outcome.slice(1)) as { sqlstate: string; message: string; detail: string; hint: string; context: string | null };
     if (shared && SPLITTING.has(error.sqlstate)) return true;
     if (RETRIED.has(error.sqlstate) && branch.attempts < MOST_ATTEMPTS) {
       branch.attempts++;
       branch.due = port.now + Math.min(2000, 10 * 2 ** branch.attempts) * (0.5 + Math.random() / 2);
       touch(branch);
-    } else if (branch.phase !== 'external' && NEEDS_AUTOCOMMIT.has(error.sqlstate) && !TRANSACTIONAL.has(classified(statement).keyword)) {
+    } else if (branch.phase !== 'external' && NEEDS_AUTOCOMMIT.has(error.sqlstate) && !isRaised(error.context) && !TRANSACTIONAL.has(classified(statement).keyword)) {
       makeExternal(run, branch);
     } else {
       finishStep(run, branch, { kind: 'failed', text: `SQL execution failed: ${error.message}`, details: { ...delivery, ...details(error, statement) } }, port);
@@ -43,6 +43,11 @@ export function conclude(step: Step, outcome: string, shared: boolean, port: Dat
   const result = succeeded(outcome, statement);
   finishStep(run, branch, branch.phase === 'external' ? { ...result, details: { ...delivery, ...result.details } } : result, port);
   return false;
+}
+
+/** Whether PL/pgSQL's RAISE made the error, with a SQLSTATE of somebody's choice. */
+function isRaised(context: string | null): boolean {
+  return / RAISE$/.test((context ?? '').split('\n', 1)[0]!);
 }
 
 function succeeded(outcome: string, statement: string): Exclude<Outcome, { kind: 'break' }> {
@@ -60,7 +65,7 @@ function succeeded(outcome: string, statement: string): Exclude<Outcome, { kind:
   }
 }
 
-function details(error: { sqlstate: string; detail: string; hint: string; context: string }, statement: string): Details {
+function details(error: { sqlstate: string; detail: string; hint: string }, statement: string): Details {
   return {
     sqlstate: error.sqlstate, statement,
     ...(error.detail !== '' && { detail: error.detail }), ...(error.hint !== '' && { hint: error.hint }),

@@ -150,6 +150,15 @@ test.serial('a step that outlasts the statement_timeout of its role fails; a can
   const id = await start(one, `'SELECT pg_sleep(5)'`);
   await one.query('CALL df.work()');
   t.is(await statusOf(one, id), 'failed');
+  const second = await start(one, `'SELECT 1' ~> 'SELECT pg_sleep(5)'`);
+  await one.query('CALL df.work()');
+  t.is(await statusOf(one, second), 'failed');
+  const patient = await start(one, Array(5).fill(`'SELECT pg_sleep(0.15)'`).join(' ~> '));
+  await until('steps that are within the limit, but not all in one call, to be done', async () => {
+    await one.query('CALL df.work()').catch((error: { code?: string }) => t.is(error.code, '57014'));
+    return await statusOf(one, patient) !== 'running';
+  });
+  t.is(await statusOf(one, patient), 'completed');
   await cluster.query(`ALTER ROLE alice IN DATABASE "${database}" RESET statement_timeout`);
   const two = await session();
   const again = await start(two, `$$INSERT INTO effect SELECT 'once' FROM pg_sleep(0.5)$$`);
