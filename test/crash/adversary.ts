@@ -203,7 +203,7 @@ export class Adversary {
     for (const end = there + PATIENCE; ; await pause(10)) {
       const [row] = await this.#world.ask<{ at: number | null }>('SELECT extract(epoch FROM min(at))::float8 * 1000 AS at FROM crash.evidence WHERE at >= to_timestamp($1)', [there / 1000]);
       const resumed = row?.at ?? null;
-      if (resumed !== null) return this.resumptions.add(resumed - there);
+      if (resumed !== null) return this.#took('work resumed', this.resumptions, resumed - there);
       if (Date.now() > end) {
         this.faults.push('no step began within a minute of the server\'s return');
         return;
@@ -219,8 +219,8 @@ export class Adversary {
     for (const end = killed + PATIENCE / 4; ; await pause(10)) {
       const [evidence] = await this.#world.ask<{ worker: number; at: number }>('SELECT worker, extract(epoch FROM at)::float8 * 1000 AS at FROM crash.evidence WHERE crash.key(instance, step) = $1', [key]);
       if (evidence?.worker === worker) return;
-      if (evidence !== undefined) return this.takeovers.add(evidence.at - killed);
-      if ((await this.#lanterns()).some((other) => other.key === key && other.worker !== worker)) return this.takeovers.add(Date.now() - killed);
+      if (evidence !== undefined) return this.#took('taken over', this.takeovers, evidence.at - killed);
+      if ((await this.#lanterns()).some((other) => other.key === key && other.worker !== worker)) return this.#took('taken over', this.takeovers, Date.now() - killed);
       if (Date.now() < killed + 1000) continue;
       const [live] = await this.#world.ask<{ id: string }>(`SELECT i.id FROM df.instances i, unnest($2::text[]) step
         WHERE i.status IN ('pending', 'running') AND crash.key(i.id, step) = $1`, [key, LINGERING]);
@@ -230,6 +230,11 @@ export class Adversary {
         return;
       }
     }
+  }
+
+  #took(what: string, times: Times, ms: number): void {
+    times.add(ms);
+    this.#options.say(`${what} after ${Math.round(ms)} ms`);
   }
 
   /** Who is inside which lingering step. */

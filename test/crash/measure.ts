@@ -20,8 +20,13 @@ export class Times {
     return Math.max(...this.#taken);
   }
 
+  /** How many took longer. */
+  above(ms: number): number {
+    return this.#taken.filter((one) => one > ms).length;
+  }
+
   toString(): string {
-    return this.count === 0 ? 'none measured' : `median ${Math.round(this.median)} ms, worst ${Math.round(this.worst)} ms of ${this.count}`;
+    return this.count === 0 ? 'none measured' : `median ${Math.round(this.median)} ms, worst ${Math.round(this.worst)} ms of ${this.count}, ${this.above(1000)} above a second`;
   }
 }
 
