@@ -1,6 +1,6 @@
 -- df.update_node_status (semantics §5): by instance and node, exactly one row, fenced by stamps; and what no ordinary role may write.
 \ir setup.psql
-SELECT plan(40);
+SELECT plan(42);
 CREATE ROLE nodes_alice LOGIN;
 CREATE ROLE nodes_bob LOGIN;
 SELECT df.grant_usage(r) FROM unnest(ARRAY['nodes_alice', 'nodes_bob']) r \g /dev/null
@@ -64,6 +64,12 @@ GRANT EXECUTE ON FUNCTION df.update_node_status(text, text, text, jsonb, text) T
 GRANT UPDATE ON df.nodes TO nodes_alice;
 SET SESSION AUTHORIZATION nodes_alice;
 SELECT throws_like(format('SELECT df.update_node_status(%L, %L, %L, NULL, NULL)', :'one', '00000002', 'running'), '%expected exactly 1%', 'and one that was let finds nothing of another''s');
+BEGIN;
+INSERT INTO df.instances (id, root_node, submitted_by) VALUES ('0000000d', '00000001', 'nodes_alice'::regrole);
+INSERT INTO df.nodes (id, instance_id, node_type, query, submitted_by) VALUES ('00000001', '0000000d', 'SQL', 'SELECT 1', 'nodes_alice'::regrole);
+COMMIT;
+SELECT lives_ok($$ SELECT df.update_node_status('0000000d', '00000001', 'running', NULL, '0000000d::1') $$, 'and moves her own');
+SELECT is((SELECT status FROM df.nodes WHERE instance_id = '0000000d'), 'running', 'as said');
 RESET SESSION AUTHORIZATION;
 SELECT is(pg_temp.node(:'one'), 'completed 7 0000000a::1', 'which stays as it is');
 
