@@ -218,18 +218,21 @@ export class Scheduler {
   /** When `next` may have something to say though nothing was reported; Infinity if never. */
   nextCheck(now: number): number {
     let at = NEVER;
-    for (const seat of this.#seats.values()) if (seat.state === 'idle') at = Math.min(at, seat.since + this.#limits.idle);
+    const warm = this.#warm();
+    for (const { since } of warm) at = Math.min(at, since + this.#limits.idle);
     if (this.#suspended || this.#stopping) return at;
+    // What frees a seat for a role that asks, whichever it is.
+    const opening = this.#opening(now);
     const full = this.#seats.size >= this.#limits.open;
     for (const lane of this.#lanes.values()) {
       at = Math.min(at, lane.nextDue, lane.probeAt);
       if (!anyIs('claiming', lane.seats)) at = Math.min(at, lane.externalSince + this.#limits.acquireTimeout);
       if (lane.externalSince !== NEVER && lane.externalFrom > now) at = Math.min(at, lane.externalFrom);
       if (lane.demand === 0) continue;
-      for (const { since } of this.#opening(now)) at = Math.min(at, since + SLOW_OPENING);
+      for (const { since } of opening) at = Math.min(at, since + SLOW_OPENING);
       at = Math.min(at, lane.demandSince + this.#limits.acquireTimeout);
       for (const from of [lane.openFrom, lane.retryFrom, lane.reopenFrom]) if (from > now) at = Math.min(at, from);
-      if (full) for (const { since } of [{ since: lane.demandSince }, ...this.#warm()]) if (since + SETTLED > now) at = Math.min(at, since + SETTLED);
+      if (full) for (const since of [lane.demandSince, ...warm.map((seat) => seat.since)]) if (since + SETTLED > now) at = Math.min(at, since + SETTLED);
     }
     return at;
   }

@@ -34,12 +34,12 @@ const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 const put = (step: string): string => literal(`INSERT INTO crash.evidence (instance, step) VALUES ('{sys_instance_id}', '${step}')`);
 /** The same with an expression of SQL for the step's name. */
 const putAs = (expression: string): string => literal(`INSERT INTO crash.evidence (instance, step) SELECT '{sys_instance_id}', ${expression}`);
+const lingering = new Set<string>();
 /** A step that sees whether it is alone, and that takes its time. */
 const step = (name: string, seconds = 0): string => {
   if (seconds > 0) lingering.add(name);
   return literal(`SELECT crash.step('{sys_instance_id}', '${name}', ${seconds})`);
 };
-const lingering = new Set<string>();
 const count = (name: string, comparison: string): string =>
   literal(`SELECT count(*) ${comparison} FROM crash.evidence WHERE instance = '{sys_instance_id}' AND step = '${name}'`);
 
